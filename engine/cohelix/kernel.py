@@ -1,0 +1,33 @@
+"""The only module that names Numba.
+
+A kernel takes arrays and returns arrays. It knows no file, table or cluster, and it runs without the GIL.
+Floating-point flags stay strict: NaN is data here, and `fastmath=True` breaks it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numba
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+REGISTRY: dict[str, Callable[..., Any]] = {}
+"""Every compiled kernel by `module.name`; tests check that each has an oracle or a direct test."""
+
+
+def kernel(function: F) -> F:
+    """Compile `function`, keep the machine code on disk, release the GIL while it runs.
+
+    `function.py_func` stays the readable definition. With `NUMBA_DISABLE_JIT=1` it is what runs.
+    """
+    compiled = numba.njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)(function)
+    REGISTRY[f"{function.__module__}.{function.__name__}"] = compiled
+    return compiled  # type: ignore[no-any-return]
+
+
+def is_compiled() -> bool:
+    """Whether kernels are compiled in this process (false under `NUMBA_DISABLE_JIT=1`)."""
+    return os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
