@@ -1,0 +1,77 @@
+# Each target is one thing a person types; CONTRIBUTING.md lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+# --inexact leaves uv itself in .venv; --frozen takes uv.lock as it stands.
+SYNC := UV_PYTHON_DOWNLOADS=never $(BIN)/uv sync --quiet --frozen --inexact
+PACKAGES := plink2 bcftools tabix libopenblas0-pthread
+DEMO := demo
+
+.PHONY: help setup tools demo test lint types contracts parity bench clean
+
+help:
+	@echo "make demo       a small cohort from simulated gVCFs to a callset, command by command"
+	@echo "make test       the whole test suite (first without a JVM, then with one)"
+	@echo "make setup      everything a developer needs, into .venv"
+	@echo "make lint types contracts parity bench clean"
+
+$(BIN)/uv:
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check uv
+
+$(BIN)/.core: $(BIN)/uv pyproject.toml uv.lock
+	$(SYNC) --no-dev
+	@touch $@
+
+$(BIN)/.all: $(BIN)/uv pyproject.toml uv.lock
+	$(SYNC) --all-extras
+	@touch $@ $(BIN)/.core
+
+# plink2, bcftools and tabix are what the tests compare with; OpenBLAS is what makes plink2 quick.
+tools:
+	@missing=""; for package in $(PACKAGES); do dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
+	if [ -z "$$missing" ] || ! command -v apt-get >/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ]; then as=""; elif sudo -n true 2>/dev/null; then as="sudo -n"; else \
+	  echo "not installed:$$missing (tests that compare with them are skipped). To mend: sudo apt-get install$$missing"; exit 0; fi; \
+	echo "installing$$missing"; \
+	{ $$as apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$as apt-get install -y -qq --no-install-recommends $$missing; } >/dev/null \
+	|| echo "apt-get could not install$$missing: tests that compare with them are skipped."
+
+setup: tools $(BIN)/.all
+
+demo: $(BIN)/.core
+	rm -rf $(DEMO)
+	@run() { echo; echo "\$$ $$*"; $(BIN)/"$$@"; }; \
+	run cohelix simulate gvcfs -o $(DEMO)/gvcfs --samples 40 --region chr22:20,000,000-20,200,000 --seed 1; \
+	run cohelix joint lint $(DEMO)/gvcfs/manifest.tsv; \
+	run cohelix joint ingest $(DEMO)/gvcfs/manifest.tsv -o $(DEMO)/cohort.calls; \
+	run cohelix joint call $(DEMO)/cohort.calls -o $(DEMO)/cohort.callset; \
+	run cohelix genotypes describe $(DEMO)/cohort.callset
+	@echo; echo "The callset is $(DEMO)/cohort.callset: genotypes/*.pgen (open them with plink2), sites/*.parquet, samples-*.parquet."
+
+test: setup
+	$(BIN)/pytest -m "not jvm"
+	$(BIN)/pytest -m jvm
+
+lint: $(BIN)/.all
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(BIN)/.all
+	$(BIN)/mypy
+
+contracts: $(BIN)/.all
+	$(BIN)/lint-imports
+
+parity: setup
+	$(BIN)/pytest tests/parity tests/external
+
+bench: setup
+	$(BIN)/pytest benchmarks --benchmark-enable --benchmark-only
+
+clean:
+	rm -rf $(DEMO) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
+	find . -name __pycache__ -not -path "./.venv/*" -prune -exec rm -rf {} +
