@@ -18,8 +18,8 @@ def provenance(
 ) -> dict[str, Any]:
     """The record of one operation.
 
-    `operation`: noun and verb, as in "joint call". `params`: a Params dataclass or a dict. `inputs`: (role, sha256 hex) of each
-    input in order; a role is a word such as "gvcf" or "calls", never a file name. Runs of one role are kept in order.
+    `operation`: noun and verb, as in "joint call". `params`: a Params dataclass or a dict. `inputs`: (role, sha256 hex)
+    of each input, in order; a role is a word such as "gvcf" or "calls", never a file name.
     """
     record: dict[str, Any] = {
         "cohelix": __version__,

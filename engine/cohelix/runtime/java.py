@@ -14,8 +14,8 @@ from cohelix.errors import ConfigError
 OLDEST, NEWEST = 11, 21
 
 WAY_OUT = (
-    "Install one with `pip install 'cohelix[spark]'` (Linux x86-64 and macOS), or `apt-get install openjdk-17-jre-headless` "
-    "and set JAVA_HOME."
+    "Install one with `pip install 'cohelix[spark]'` (Linux x86-64 and macOS), or "
+    "`apt-get install openjdk-17-jre-headless` and set JAVA_HOME."
 )
 
 

@@ -80,7 +80,7 @@ class _Shared:
 
 
 class _Refusal:
-    """An error that cohelix raised on purpose in a task: it comes back as a value, is not retried, and keeps its type."""
+    """An error raised on purpose in a task: it comes back as a value, is not retried, and keeps its type."""
 
     def __init__(self, error: CohelixError) -> None:
         self.kind = type(error).__name__

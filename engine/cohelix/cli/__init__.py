@@ -1,0 +1,1 @@
+"""The command line: one file per noun. No heavy import at module level, so that `--help` answers at once."""

@@ -1,0 +1,113 @@
+"""`cohelix`: assembles the nouns, and turns errors into one clean message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from cohelix import __version__
+from cohelix.cli import config, doctor, genotypes, joint, simulate
+from cohelix.errors import CohelixError, ConfigError, ContractError
+
+INTERRUPTED = 130
+"""What a shell reports for a command that Ctrl-C ended."""
+
+app = typer.Typer(
+    name="cohelix",
+    help="Joint calling and cohort genomics on open formats, on a laptop or on Spark.",
+    epilog="Exit codes: 0 done, 2 input, 3 option or setting, 4 wrong build or reference, 5 a defect.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(joint.app, name="joint")
+app.add_typer(genotypes.app, name="genotypes")
+app.add_typer(simulate.app, name="simulate")
+app.add_typer(config.app, name="config")
+app.command("doctor")(doctor.doctor)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cohelix {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error (may name files).")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    if debug:
+        os.environ["COHELIX_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Entry point of the command `cohelix`."""
+    try:
+        code = run(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output has seen enough (`| head`)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code; errors are printed on stderr."""
+    try:
+        outcome = app(arguments, prog_name="cohelix", standalone_mode=False)
+        return outcome if isinstance(outcome, int) else 0
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        typer.echo("cohelix: stopped. Nothing half-written is visible; run it again to go on from here.", err=True)
+        return INTERRUPTED
+    except click.exceptions.NoArgsIsHelpError as usage:
+        typer.echo(usage.format_message())
+        return ConfigError.exit_code
+    except click.ClickException as usage:
+        usage.show()
+        return ConfigError.exit_code
+    except CohelixError as error:
+        return _report(str(error), error.exit_code)
+    except BrokenPipeError:
+        raise
+    except MemoryError:
+        return _report("this machine has too little memory for one bin of this input. Use smaller bins.", 1)
+    except OSError as error:
+        # strerror without the file name, which may hold a sample's name
+        return _report(f"the system refused: {error.strerror or type(error).__name__}.", 1)
+    except Exception as error:
+        return _report(
+            f"this is a defect of cohelix ({type(error).__name__} at {_place(error)}). Please report it; "
+            "with --debug a traceback follows.",
+            ContractError.exit_code,
+        )
+
+
+def _report(message: str, code: int) -> int:
+    typer.echo(f"cohelix: {message}", err=True)
+    if os.environ.get("COHELIX_DEBUG", "0") not in ("", "0"):
+        traceback.print_exc()
+    return code
+
+
+def _place(error: BaseException) -> str:
+    """Where in cohelix the error arose. Its own message stays out: it may hold a value from the input."""
+    ours = [f for f in traceback.extract_tb(error.__traceback__) if "cohelix" in Path(f.filename).parts]
+    frame = ours[-1] if ours else traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""From what an operator wishes to what a method takes."""
