@@ -212,11 +212,11 @@ def open_pgen(callset: Callset, shard: Shard) -> Iterator[Any]:
     entry = callset.commit.entry(shard.pgen)
     path = storage.join(callset.root, shard.pgen)
     if not storage.exists(path):
-        raise InputError(f"{callset.root} lacks {shard.pgen}, which its commit names. Restore it or make the callset again.")
+        raise InputError(f"{callset.root} lacks {shard.pgen}, which its commit names. Restore it.")
     with storage.as_local_file(path) as local:
         if local.stat().st_size != entry.bytes:
             raise InputError(
-                f"expected {entry.bytes} bytes in {shard.pgen}, as its commit records, found {local.stat().st_size}. Restore it."
+                f"expected {entry.bytes} bytes in {shard.pgen}, as committed, found {local.stat().st_size}. Restore it."
             )
         reader = pgenlib.PgenReader(str(local).encode(), raw_sample_ct=callset.n_samples, variant_ct=shard.n_sites)
         try:
@@ -239,7 +239,7 @@ def write_pgen(path: Path, blocks: Iterable[np.ndarray], *, n_samples: int, n_va
     written = 0
     for block in blocks:
         if block.dtype != np.int8 or block.ndim != 2 or block.shape[1] != n_samples:
-            raise ContractError(f"expected int8 blocks (variants, {n_samples}), got {block.dtype} of shape {block.shape}.")
+            raise ContractError(f"expected int8 blocks (variants, {n_samples}), got {block.dtype} {block.shape}.")
         written += len(block)
         if written > n_variants:
             raise ContractError(f"expected {n_variants} variants in all, got at least {written}.")
@@ -315,7 +315,7 @@ def check_sample_ids(sample_ids: list[str]) -> None:
                 "PLINK filesets cannot hold it. Rename it in the input."
             )
         if row and sample == encoded[row - 1]:
-            raise InputError(f"samples {row} and {row + 1} (by sorted id) have the same id. Rename or drop one of them.")
+            raise InputError(f"samples {row} and {row + 1} (by sorted id) have the same id. Rename or drop one.")
         if row and sample < encoded[row - 1]:
             raise ContractError("sample ids are not sorted by their bytes.")
 

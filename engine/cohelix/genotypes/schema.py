@@ -16,7 +16,7 @@ KINDS = ("snp", "insertion", "deletion", "mnp", "other")
 """Values of `sites.kind`."""
 
 MISSING_PREFIX = "missing_"
-"""Columns `missing_<reason>` count missing genotypes by reason; which reasons exist depends on how the callset was made."""
+"""Columns `missing_<reason>` count missing genotypes by reason; which exist depends on how the callset was made."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def conform(table: pa.Table, columns: tuple[Column, ...], what: str) -> pa.Table
             raise ContractError(f"the {what} table lacks its column {column.name} ({column.type}).")
         seen = table.schema.field(column.name).type
         if seen != column.type:
-            raise ContractError(f"column {column.name} of the {what} table is {seen}; its definition says {column.type}.")
+            raise ContractError(f"column {column.name} of the {what} table is {seen}, defined as {column.type}.")
     known = [column.name for column in columns]
     ordered = table.select(known + [name for name in table.column_names if name not in known])
     for name in known:
