@@ -1,0 +1,1 @@
+"""Made cohorts, each with its truth."""
