@@ -7,10 +7,12 @@ n_called and the `missing_` columns add up to the number of samples.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from cohelix.errors import ConfigError, InputError, ReferenceMismatch
 from cohelix.genome import Contig
 from cohelix.genotypes import alleles, callset, counts, schema
 from cohelix.genotypes.callset import Callset, Shard
+from cohelix.provenance import provenance
 
 SHARD_GENOTYPES = 1 << 28
 """At most so many genotypes in an imported shard: 64 MiB packed, 256 MiB as int8."""
@@ -112,7 +115,9 @@ class Builder:
         self.shards.append(shard)
         self.files.extend(files)
 
-    def commit(self, *, alleles_are: str, params: dict[str, Any], after: int) -> Callset:
+    def commit(
+        self, *, alleles_are: str, params: dict[str, Any], provenance: dict[str, Any], after: int
+    ) -> Callset:
         """Write the samples table and make the version visible. InputError where there was not one site."""
         if not self.shards:
             raise InputError("expected at least one variant site, found none. Check that the input is not empty.")
@@ -135,6 +140,7 @@ class Builder:
             files=self.files,
             alleles=alleles_are,
             params=params,
+            provenance=provenance,
             after=after,
         )
 
@@ -231,22 +237,30 @@ def check_build(build: str, contigs: Sequence[Contig]) -> str:
 
 
 @contextmanager
-def destination(root: str, *, overwrite: bool, what: dict[str, Any]) -> Iterator[tuple[Writer, int]]:
-    """(writer, version to follow) for a callset at `root`; where the work fails, its files are removed."""
+def destination(
+    root: str, params: dict[str, Any], inputs: Sequence[Path], *, overwrite: bool
+) -> Iterator[tuple[Writer, int, dict[str, Any]]]:
+    """(writer, version to follow, provenance) for a callset at `root`; where the work fails, its files are removed."""
     existing = dataset.find(root)
     if existing is not None and existing.kind != callset.KIND:
         raise InputError(f"{root} is a {existing.kind} data set; a callset needs a folder of its own.")
     if existing is not None and not overwrite:
         raise ConfigError(f"{root} holds a callset already. Choose another folder, or ask to overwrite it.")
     fresh = not storage.listing(root)
+    record = provenance("genotypes import", params, [("genotypes", _sha256(path)) for path in inputs])
     try:
-        yield Writer(root, callset.KIND, dataset.digest_of(what)[:16]), existing.version if existing else 0
+        yield Writer(root, callset.KIND, record["digest"]), existing.version if existing else 0, record
     except BaseException:
         if fresh:
             storage.remove_tree(root)
         elif existing is not None:
             dataset.collect_garbage(root)
         raise
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _without_conflicts(blocks: Iterable[np.ndarray], ploidy: counts.Ploidy) -> Iterator[np.ndarray]:

@@ -75,9 +75,10 @@ def import_bed(
     sample_ids, sexes = read_fam(_member(base, ".fam"))
     rows, offsets = read_bim(_member(base, ".bim"), build=build, a1=a1)
     check_bed(_member(base, ".bed"), n_samples=len(sample_ids), n_variants=len(offsets) - 1)
-    fileset = Fileset(_member(base, ".bed"), rows, offsets, sample_ids, sexes)
+    files = [_member(base, suffix) for suffix in (".bed", ".bim", ".fam")]
+    fileset = Fileset(files[0], rows, offsets, sample_ids, sexes)
     params = {"source": "bed", "a1": a1, "duplicates": duplicates}
-    return _import(fileset, root, build=build, swap=a1 == "ref", params=params, overwrite=overwrite)
+    return _import(fileset, root, build=build, swap=a1 == "ref", params=params, inputs=files, overwrite=overwrite)
 
 
 def import_pgen(
@@ -85,12 +86,15 @@ def import_pgen(
 ) -> Callset:
     """The callset at `root` made from `<prefix>.pgen/.pvar/.psam` (.pvar.zst and .bim/.fam are read as well)."""
     base = _base(prefix, ".pgen")
-    sample_ids, sexes = read_psam(_member(base, ".psam", ".fam"))
-    rows, offsets, contigs, build = read_pvar(_member(base, ".pvar", ".pvar.zst", ".bim"), build=build)
-    fileset = Fileset(_member(base, ".pgen"), rows, offsets, sample_ids, sexes)
+    files = [_member(base, ".pgen"), _member(base, ".pvar", ".pvar.zst", ".bim"), _member(base, ".psam", ".fam")]
+    sample_ids, sexes = read_psam(files[2])
+    rows, offsets, contigs, build = read_pvar(files[1], build=build)
+    fileset = Fileset(files[0], rows, offsets, sample_ids, sexes)
     _check_pgen(fileset)
     params = {"source": "pgen", "duplicates": duplicates}
-    return _import(fileset, root, build=build, swap=False, params=params, contigs=contigs, overwrite=overwrite)
+    return _import(
+        fileset, root, build=build, swap=False, params=params, inputs=files, contigs=contigs, overwrite=overwrite
+    )
 
 
 def check_bed(path: Path, *, n_samples: int, n_variants: int) -> None:
@@ -175,7 +179,8 @@ def read_pvar(path: Path, *, build: str) -> tuple[list[Row], np.ndarray, list[Co
         if len(fields) < min(len(names), 5):
             raise _columns(f"{len(names)}", ".pvar", fields, number)
         line = dict(zip(names, fields, strict=False))
-        build = assembly.check_build(build, contigs)
+        if build == "auto":
+            build = assembly.check_build(build, contigs)
         variant = len(offsets) - 1
         alts = line["ALT"].split(",")
         offsets.append(offsets[-1] + 1 + len(alts))
@@ -196,13 +201,13 @@ def _import(
     build: str,
     swap: bool,
     params: dict[str, Any],
+    inputs: Sequence[Path],
     overwrite: bool,
     contigs: Sequence[Contig] = (),
 ) -> Callset:
     assembly.check_duplicates(params["duplicates"])
     order = sorted(range(len(fileset.sample_ids)), key=lambda index: fileset.sample_ids[index].encode())
-    what = {"verb": "import", "params": params, "variants": fileset.n_variants, "samples": len(order)}
-    with assembly.destination(root, overwrite=overwrite, what=what) as (writer, after):
+    with assembly.destination(root, params, inputs, overwrite=overwrite) as (writer, after, record):
         present = _contigs(fileset.rows, contigs)
         builder = Builder(
             writer,
@@ -228,7 +233,8 @@ def _import(
                 blocks = _blocks(fileset, rows[first:last], np.array(order), swap=swap)
                 builder.add(contig.name, start, end, sites[first:last], blocks)
                 start = end
-        return builder.commit(alleles_are="trimmed", params=params | {"n_duplicates_dropped": dropped}, after=after)
+        params = params | {"n_duplicates_dropped": dropped}
+        return builder.commit(alleles_are="trimmed", params=params, provenance=record, after=after)
 
 
 def _blocks(

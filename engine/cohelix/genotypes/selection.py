@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -98,3 +99,11 @@ def select(callset: Callset, *, region: str | None = None, sample_ids: Sequence[
     if where is not None and next(iter(selection.parts()), None) is None:
         raise InputError(f"no site of the callset lies in {region}. Check the region with cohelix genotypes describe.")
     return selection
+
+
+def read_sample_ids(path: str) -> list[str]:
+    """Sample ids, one a line; empty lines are passed over. InputError where the file cannot be read."""
+    try:
+        return [line.strip() for line in Path(path).read_text().splitlines() if line.strip()]
+    except OSError:
+        raise InputError("expected a file of sample ids, found none that can be read. Check its path.") from None
