@@ -51,10 +51,10 @@ def _options(
         os.environ["COHELIX_DEBUG"] = "1"
 
 
-def main() -> None:
-    """Entry point of the command `cohelix`."""
+def main(application: typer.Typer = app) -> None:
+    """Entry point of the command `cohelix`, and of every pipeline."""
     try:
-        code = run(sys.argv[1:])
+        code = run(sys.argv[1:], application)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has seen enough (`| head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -62,10 +62,10 @@ def main() -> None:
     sys.exit(code)
 
 
-def run(arguments: list[str]) -> int:
+def run(arguments: list[str], application: typer.Typer = app) -> int:
     """Run one command line and return its exit code; errors are printed on stderr."""
     try:
-        outcome = app(arguments, prog_name="cohelix", standalone_mode=False)
+        outcome = application(arguments, prog_name=application.info.name or None, standalone_mode=False)
         return outcome if isinstance(outcome, int) else 0
     except click.exceptions.Exit as exit_:
         return exit_.exit_code

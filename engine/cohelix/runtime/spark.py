@@ -37,6 +37,9 @@ class SparkRuntime:
         self.cores = cores
         self._owned = _active_session() is None
         self._session = session(cores)
+        context = self._session.sparkContext
+        if context.master.startswith("local") and "PYSPARK_PYTHON" not in os.environ:
+            context.pythonExec = sys.executable  # a session that Hail or a notebook began would use any python3
 
     def map(self, function: Callable[[T], R], tasks: Sequence[T], *, label: str) -> Iterator[R]:
         if not tasks:
@@ -88,7 +91,7 @@ class _Refusal:
 
     def error(self) -> CohelixError:
         kind = getattr(errors, self.kind, CohelixError)
-        return kind(self.message)  # type: ignore[no-any-return]  # looked up by name: a CohelixError or a subclass
+        return kind(self.message)
 
 
 class _Guarded:
@@ -123,7 +126,6 @@ def session(cores: int | None = None) -> Any:
     if "PYSPARK_GATEWAY_PORT" not in os.environ:  # not under spark-submit: the JVM is ours to start
         os.environ["JAVA_HOME"] = str(find_java())
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         builder = builder.master(os.environ.get("MASTER") or f"local[{cores or _usable_cores()}]")
         for key, value in {**read_conf("local.conf"), **_logging(), **_hail_conf()}.items():
             builder = builder.config(key, value)
