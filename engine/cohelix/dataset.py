@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import uuid
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -148,8 +147,14 @@ class Writer:
         """Record that `task` finished: its files are in place and this is what it found."""
         storage.write(storage.join(self.staging, "done", f"{task}.json"), canonical_json(result))
 
-    def scratch_name(self) -> str:
-        return uuid.uuid4().hex
+    def abandon(self) -> None:
+        """Give the work up: remove the staging folder, what no commit names, and a root that holds nothing else."""
+        storage.remove_tree(self.staging)
+        if not storage.listing(storage.join(self.root, "_staging")):
+            storage.remove_tree(storage.join(self.root, "_staging"))
+        collect_garbage(self.root)
+        if not _versions(self.root) and not _data_files(self.root, "") and not storage.listing(storage.join(self.root, "_staging")):
+            storage.remove_tree(self.root)
 
     def commit(
         self, files: Iterable[FileEntry], meta: dict[str, Any], provenance: dict[str, Any], *, after: int
@@ -168,6 +173,8 @@ class Writer:
                 f"another run has committed version {commit.version} to {self.root} meanwhile. Nothing was lost; run again."
             )
         storage.remove_tree(self.staging)
+        if not storage.listing(storage.join(self.root, "_staging")):
+            storage.remove_tree(storage.join(self.root, "_staging"))
         return commit
 
 

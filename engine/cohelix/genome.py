@@ -56,7 +56,7 @@ class Bin:
     @property
     def name(self) -> str:
         """Sorts as the genome does within a contig, and is safe as a file name."""
-        safe = "".join(c if c.isalnum() or c in "._" else "_" for c in self.contig)
+        safe = "".join(c if c.isascii() and (c.isalnum() or c in "._") else f"~{ord(c):02x}" for c in self.contig)
         return f"{safe}-{self.start:011d}"
 
 

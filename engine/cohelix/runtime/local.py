@@ -28,11 +28,14 @@ class LocalRuntime:
         import dask
         from dask.delayed import delayed
 
-        lazy = [delayed(function, pure=False)(task) for task in tasks]
+        if _distributed_is_active():
+            return iter(dask.compute(*(delayed(function, pure=False, traverse=False)(task) for task in tasks)))
+        attempt = _UntilFirstFailure(function)
+        lazy = [delayed(attempt, pure=False, traverse=False)(task) for task in tasks]
         with _progress(label):
-            if _distributed_is_active():
-                return iter(dask.compute(*lazy))
-            return iter(dask.compute(*lazy, scheduler="threads", num_workers=self.cores))
+            results = dask.compute(*lazy, scheduler="threads", num_workers=self.cores)
+        attempt.raise_failure()
+        return iter(results)
 
     def share(self, value: R) -> Callable[[], R]:
         return lambda: value
@@ -42,6 +45,27 @@ class LocalRuntime:
 
     def close(self) -> None:
         return None
+
+
+class _UntilFirstFailure:
+    """Runs tasks until one fails; those not yet begun are then left out, and none is still running when the error is raised."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self._function = function
+        self._failure: BaseException | None = None
+
+    def __call__(self, task: Any) -> Any:
+        if self._failure is not None:
+            return None
+        try:
+            return self._function(task)
+        except BaseException as failure:  # handed to the caller's thread by raise_failure
+            self._failure = self._failure or failure
+            return None
+
+    def raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
 
 
 def _distributed_is_active() -> bool:

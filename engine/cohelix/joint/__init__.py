@@ -1,0 +1,1 @@
+"""Joint calling: gVCFs in, a call store kept, a callset out."""

@@ -1,0 +1,114 @@
+"""One batch of samples over one bin: its files read, its records turned into the arrays that the kernels take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from cohelix.dataset import FileEntry
+from cohelix.joint import kernels, store, unify
+from cohelix.joint.genotype import kernels as g
+
+_BLOCK_COLUMNS = ["sample", "start", "end", "gq", "dp", "state"]
+_VARIANT_COLUMNS = ["sample", "start", "end", "gq", "dp", "allele1", "allele2", "ref", "alts", "ad", "pl"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples of one batch, and where its two files of this bin lie (None: no sample of the batch has anything there).
+
+    numbers: the samples' numbers in the store, ascending. columns: their columns in the callset.
+    """
+
+    numbers: np.ndarray
+    columns: np.ndarray
+    variants: FileEntry | None
+    blocks: FileEntry | None
+
+
+@dataclass(frozen=True)
+class Records:
+    """Variant records of a batch: `records` (records, R_COLUMNS) int32 sorted by sample and start, `at` (samples + 1,).
+
+    keys: the distinct alleles that the codes in `records` number; found: what the batch says of each (see collect_alleles).
+    """
+
+    records: np.ndarray
+    at: np.ndarray
+    keys: list[unify.Key]
+    found: np.ndarray
+
+    @property
+    def nbytes(self) -> int:
+        return int(self.records.nbytes + self.found.nbytes + 200 * len(self.keys))
+
+
+def read_records(root: str, batch: Batch, gq0_is_nocall: bool) -> Records:
+    """Read and digest the variant records of a batch."""
+    table = store.VARIANT_SCHEMA.empty_table() if batch.variants is None else store.read_table(root, batch.variants, columns=_VARIANT_COLUMNS)
+    table = table.combine_chunks()
+    start, end, gq, dp = (table[name].to_numpy() for name in ("start", "end", "gq", "dp"))
+    allele = np.stack([table["allele1"].to_numpy(), table["allele2"].to_numpy()], axis=1)
+    ref_at, ref = _text(table["ref"])
+    alts_at, alts = _text(table["alts"])
+    ad_at, ad = _numbers(table["ad"])
+    pl_at, pl = _numbers(table["pl"])
+    codes, found, lead, quality = kernels.collect_alleles(
+        start, gq, allele, ref_at, ref, alts_at, alts, pl_at, pl, gq0_is_nocall
+    )
+    records = np.empty((start.size, g.R_COLUMNS), np.int32)
+    records[:, g.R_START], records[:, g.R_END] = start, end
+    records[:, g.R_BODY_START], records[:, g.R_BODY_END] = start + lead, end
+    records[:, g.R_GQ], records[:, g.R_DP] = gq, dp
+    records[:, g.R_CODE1 : g.R_CODE2 + 1] = codes
+    records[:, g.R_REF_READS : g.R_READS2 + 1] = kernels.called_depths(allele, ad_at, ad)
+    records[:, g.R_QUALITY] = quality
+    return Records(records, _slices(table["sample"].to_numpy(), batch.numbers), unify.keys_of(found, ref, alts), found)
+
+
+def read_blocks(root: str, batch: Batch) -> tuple[np.ndarray, ...]:
+    """(start, end, gq, dp, state, at) of the reference blocks of a batch."""
+    table = store.BLOCK_SCHEMA.empty_table() if batch.blocks is None else store.read_table(root, batch.blocks, columns=_BLOCK_COLUMNS)
+    columns = {name: table[name].to_numpy() for name in _BLOCK_COLUMNS}
+    at = _slices(columns["sample"], batch.numbers)
+    return (columns["start"], columns["end"], columns["gq"], columns["dp"], columns["state"], at)
+
+
+def allele_table(records: Records, rows: dict[unify.Key, int], align: dict[unify.Key, unify.Key], owned: Sequence[int]) -> np.ndarray:
+    """(alleles, L_COLUMNS) int32 for the kernel: the row of each allele of the batch, and the bases it deletes.
+
+    `align` gives the left-aligned key of a key; `owned` is the [start, end) of the bin.
+    """
+    table = np.zeros((max(len(records.keys), 1), g.L_COLUMNS), np.int32)
+    for i, key in enumerate(records.keys):
+        start, ref, alt = align.get(key, key)
+        table[i, g.L_ROW] = rows.get((start, ref, alt), g.LOST if owned[0] <= start < owned[1] else g.ELSEWHERE)
+        if len(ref) > len(alt):
+            table[i, g.L_DELETED_START], table[i, g.L_DELETED_END] = start + len(alt), start + len(ref)
+    return table
+
+
+def _slices(sample: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.searchsorted(sample, numbers, "left"), [sample.size]]).astype(np.int64)
+
+
+def _text(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+    array = _one(column, pa.string())
+    _, offsets, data = array.buffers()
+    at = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1] if len(array) else np.zeros(1, np.int32)
+    return at, np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)
+
+
+def _numbers(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+    array = _one(column, pa.list_(pa.int32()))
+    at = array.offsets.to_numpy() if len(array) else np.zeros(1, np.int32)
+    return at, array.values.to_numpy() if len(array.values) else np.zeros(1, np.int32)
+
+
+def _one(column: pa.ChunkedArray, type_: pa.DataType) -> pa.Array:
+    if column.num_chunks == 0:
+        return pa.array([], type_)
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)

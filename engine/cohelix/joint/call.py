@@ -1,0 +1,381 @@
+"""A call store into a callset: bin by bin, alleles are collected and chosen, and every sample is genotyped at every row."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from cohelix import dataset, genome, storage
+from cohelix.dataset import FileEntry, Writer
+from cohelix.errors import CohelixError, InputError
+from cohelix.genome import Bin, Contig
+from cohelix.genotypes import callset
+from cohelix.genotypes.schema import KINDS
+from cohelix.joint import sites as forced_sites
+from cohelix.joint import store, unify
+from cohelix.joint.batch import Batch, Records, allele_table, read_blocks, read_records
+from cohelix.joint.genotype import kernels as g
+from cohelix.joint.schema import REASONS, SAMPLE_COUNTS, SITE_COUNTS, CallParams
+from cohelix.provenance import provenance
+from cohelix.runtime.protocol import Runtime
+
+_HELD_BYTES = 256 << 20
+"""Digested records, and cells of a bin, that a task keeps in memory; what is beyond is read again, or goes to a scratch file."""
+_WINDOW_CELLS = 32 << 20
+"""Genotypes of one window of rows when a shard is written."""
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Samples of the callset, in the order of its columns (bytes of sample_id). batches: (batch number, sample numbers, columns)."""
+
+    sample_ids: list[str]
+    sexes: list[str]
+    batches: tuple[tuple[int, np.ndarray, np.ndarray], ...]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One bin."""
+
+    writer: Writer
+    root: str
+    bin: Bin
+    contig_length: int
+    build: str
+    parts: dict[int, tuple[FileEntry, FileEntry]]
+    params: CallParams
+    forced: tuple[unify.Key, ...]
+    only_forced: bool
+    fasta: str | None
+    window: tuple[int, int] | None
+    cohort: Callable[[], Cohort]
+
+
+def call(
+    calls: str,
+    out: str,
+    params: CallParams,
+    runtime: Runtime,
+    *,
+    sites: str | None = None,
+    only_sites: bool = False,
+    fasta: str | None = None,
+    region: str | None = None,
+) -> callset.Callset:
+    """Joint-call the samples of the store `calls` into the callset `out`.
+
+    sites: alleles that get a row in any case; only_sites: no other rows. fasta: indexed reference; insertions and deletions are then
+    left-aligned. region: `chr7:1-1000`, rows whose position lies in it. A run that was killed goes on where it stopped.
+    """
+    opened = store.open_store(calls)
+    contigs = opened.contigs()
+    forced, sites_digest = forced_sites.read(sites, contigs) if sites else ({}, "")
+    if only_sites and not sites:
+        raise InputError("--only-sites keeps nothing but the alleles of --sites, and no --sites was given. Give the file.")
+    window = genome.parse_region(region, contigs) if region else None
+    before = dataset.find(out)
+    after = before.version if before else 0
+    work = {"operation": "call", "after": after, "params": asdict(params), "only_sites": only_sites, "sites": sites_digest,
+            "fasta": fasta, "region": region, "samples": opened.commit.meta["samples"], "parts": opened.commit.meta["parts"]}  # fmt: skip
+    writer = Writer(out, callset.KIND, dataset.digest_of(work)[:16])
+    samples = opened.samples()
+    cohort = _cohort(samples)
+    tasks = _plan(writer, opened, contigs, params, forced, only_sites, fasta, window, runtime.share(cohort))
+    try:
+        results = list(runtime.map(run, tasks, label="call"))
+        inputs = sorted(("gvcf", digest) for digest in samples["gvcf_sha256"].to_pylist())
+        inputs += [("sites", sites_digest)] if sites else []
+        choices = asdict(params) | {"only_sites": only_sites, "region": region}
+        return _commit(writer, results, cohort, opened.build, contigs, choices, inputs, "left-aligned" if fasta else "trimmed", after)
+    except CohelixError:
+        writer.abandon()
+        raise
+
+
+def _cohort(samples: pa.Table) -> Cohort:
+    ids = samples["sample_id"].to_pylist()
+    order = sorted(range(len(ids)), key=lambda i: ids[i].encode())
+    column = np.empty(len(ids), np.int64)
+    column[order] = np.arange(len(ids))
+    numbers, batch = samples["sample"].to_numpy(), samples["batch"].to_numpy()
+    sexes = samples["sex"].to_pylist()
+    batches = tuple((int(b), numbers[batch == b], column[batch == b]) for b in np.unique(batch))
+    return Cohort([ids[i] for i in order], [sexes[i] for i in order], batches)
+
+
+def _plan(
+    writer: Writer, opened: store.CallStore, contigs: list[Contig], params: CallParams, forced: dict[str, list[unify.Key]],
+    only_forced: bool, fasta: str | None, window: tuple[int, int, int] | None, cohort: Callable[[], Cohort],
+) -> list[Task]:  # fmt: skip
+    bins = {(b.contig_index, b.start): b for b in opened.bins()}
+    wanted: dict[tuple[int, int], list[unify.Key]] = {}
+    for number, contig in enumerate(contigs):
+        for key in forced.get(contig.name, []):
+            at = (number, key[0] // opened.bin_bp * opened.bin_bp)
+            bins.setdefault(at, Bin(*at, at[1] + opened.bin_bp, contig.name))
+            wanted.setdefault(at, []).append(key)
+    parts = opened.parts()
+    entries = {entry.path: entry for entry in opened.commit.files}
+    tasks = []
+    for at in sorted(bins):
+        bin_ = bins[at]
+        if window and (bin_.contig_index != window[0] or bin_.end < window[1] or bin_.start > window[2]):
+            continue
+        if only_forced and at not in wanted:
+            continue
+        here = {part.batch: (entries[part.variants], entries[part.blocks]) for part in parts.get((bin_.contig, bin_.start), [])}
+        tasks.append(
+            Task(
+                writer, opened.root, bin_, contigs[bin_.contig_index].length, opened.build, here, params,
+                tuple(wanted.get(at, ())), only_forced, fasta, window[1:] if window else None, cohort,
+            )  # fmt: skip
+        )
+    return tasks
+
+
+def run(task: Task) -> dict[str, Any]:
+    """Call one bin, write its shard, record it. What was recorded before is not done again."""
+    known = task.writer.recall(f"call-{task.bin.name}")
+    if known is not None:
+        return known
+    cohort = task.cohort()
+    batches = [Batch(numbers, columns, *task.parts.get(b, (None, None))) for b, numbers, columns in cohort.batches]
+    held = _Held(task, batches)
+    rows, align, cut = _collect(task, held)
+    result: dict[str, Any] = {"shard": None, "files": [], "cut": cut, "counts": None, "contig": task.bin.contig}
+    if rows:
+        with tempfile.TemporaryDirectory(prefix="cohelix-") as folder:
+            genotyped = _genotype(task, cohort, held, rows, align, Path(folder))
+            result |= _write(task, cohort, rows, genotyped)
+    task.writer.record(f"call-{task.bin.name}", result)
+    return result
+
+
+class _Held:
+    """Digested records of the batches, kept while they fit."""
+
+    def __init__(self, task: Task, batches: list[Batch]) -> None:
+        self.batches = batches
+        self._task = task
+        self._kept: dict[int, Records] = {}
+        self._bytes = 0
+
+    def records(self, number: int) -> Records:
+        if number in self._kept:
+            return self._kept[number]
+        records = read_records(self._task.root, self.batches[number], self._task.params.gq0 == "nocall")
+        if self._bytes + records.nbytes <= _HELD_BYTES:
+            self._kept[number] = records
+            self._bytes += records.nbytes
+        return records
+
+
+def _collect(task: Task, held: _Held) -> tuple[list[unify.Row], dict[unify.Key, unify.Key], list[list[int]]]:
+    """Rows of the bin, the left-aligned key of each key that moved, and positions that were cut: [position, alleles, kept]."""
+    fetch = unify.fetcher(task.fasta, task.bin.contig) if task.fasta else None
+    alleles: dict[unify.Key, unify.Allele] = {}
+    align: dict[unify.Key, unify.Key] = {}
+    for key in task.forced:
+        alleles[_aligned(key, align, fetch, task)] = unify.Allele(forced=True)
+    for number in range(len(held.batches)):
+        records = held.records(number)
+        unify.pool(alleles, (_aligned(key, align, fetch, task) for key in records.keys), records.found)
+    if fetch:
+        for key, allele in alleles.items():
+            allele.left = fetch(key[0] - 1, key[0]) if key[0] else b""
+    if task.only_forced:
+        alleles = {key: allele for key, allele in alleles.items() if allele.forced}
+    rows, cut = unify.choose(alleles, task.bin, task.params)
+    if task.window:
+        rows = [row for row in rows if task.window[0] <= row.position < task.window[1]]
+    return rows, align, [[position + 1, n, kept] for position, n, kept in cut]
+
+
+def _aligned(key: unify.Key, align: dict[unify.Key, unify.Key], fetch: unify.Fetch | None, task: Task) -> unify.Key:
+    if fetch is None:
+        return key
+    if key not in align:
+        unify.check_reference(key, fetch, task.bin.contig)
+        align[key] = unify.left_align(key, fetch)
+    return align[key]
+
+
+@dataclass
+class _Genotyped:
+    """cells of each batch as (rows, samples) int8, in memory or in a scratch file; partial rows; counts."""
+
+    cells: list[tuple[np.ndarray, np.ndarray]]
+    partial: list[np.ndarray]
+    reasons: np.ndarray
+    site_counts: np.ndarray
+    sample_counts: np.ndarray
+
+
+def _genotype(
+    task: Task, cohort: Cohort, held: _Held, rows: list[unify.Row], align: dict[unify.Key, unify.Key], scratch: Path
+) -> _Genotyped:
+    table = _row_table(rows, task.params)
+    ploidy = _row_ploidy(task, table[:, g.W_POSITION])
+    number_of = {row.key: number for number, row in enumerate(rows)}
+    settings = _settings(task.params)
+    sex = np.array([genome.SEXES.index(s) for s in cohort.sexes], np.int8)
+    out = _Genotyped(
+        [], [], np.zeros((len(rows), len(REASONS)), np.int64), np.zeros((len(rows), len(SITE_COUNTS)), np.int64),
+        np.zeros((len(cohort.sample_ids), len(SAMPLE_COUNTS)), np.int64),
+    )  # fmt: skip
+    spill = len(rows) * len(cohort.sample_ids) > _HELD_BYTES
+    for number, batch in enumerate(held.batches):
+        records = held.records(number)
+        alleles = allele_table(records, number_of, align, (task.bin.start, task.bin.end))
+        start, end, gq, dp, state, at = read_blocks(task.root, batch)
+        cells = np.empty((batch.numbers.size, len(rows)), np.int8)
+        known = np.empty((batch.numbers.size, len(rows)), np.int8)
+        counts = np.zeros((batch.numbers.size, len(SAMPLE_COUNTS)), np.int64)
+        g.genotype_samples(
+            table, ploidy, sex[batch.columns], alleles, records.records, records.at,
+            start, end, gq, dp, state, at, settings, cells, known, out.reasons, out.site_counts, counts,
+        )  # fmt: skip
+        out.sample_counts[batch.columns] = counts
+        out.partial.append(_partial(cells, known, batch.columns))
+        by_row = np.ascontiguousarray(cells.T)
+        if spill:
+            path = scratch / f"cells-{number}.npy"
+            np.save(path, by_row)
+            by_row = np.load(path, mmap_mode="r")
+        out.cells.append((batch.columns, by_row))
+    return out
+
+
+def _row_table(rows: list[unify.Row], params: CallParams) -> np.ndarray:
+    table = np.empty((len(rows), g.W_COLUMNS), np.int32)
+    for i, row in enumerate(rows):
+        table[i] = (
+            row.position,
+            min(row.end, row.position + params.max_span_bp),
+            unify.kind_of(row.ref, row.alt),
+            unify.substitution_of(row.ref, row.alt),
+        )
+    return table
+
+
+def _row_ploidy(task: Task, position: np.ndarray) -> np.ndarray:
+    out = np.full((len(genome.SEXES), position.size), genome.AS_STATED, np.int8)
+    length = max(task.contig_length, int(position.max()) + 1)
+    for number, sex in enumerate(genome.SEXES):
+        for low, high, copies in genome.ploidy_segments(task.build, task.bin.contig, sex, length):
+            out[number, (position >= low) & (position < high)] = copies
+    return out
+
+
+def _settings(params: CallParams) -> np.ndarray:
+    settings = np.zeros(g.S_COLUMNS, np.int64)
+    settings[g.S_GQ0_NOCALL] = params.gq0 == "nocall"
+    settings[g.S_PARTIAL_OK] = params.partial == "homref"
+    settings[g.S_MIN_DEPTH] = params.min_allele_depth
+    settings[g.S_BEST] = params.overlap == "best"
+    settings[g.S_FILTER] = params.genotype_filter == "adj"
+    settings[g.S_ADJ_GQ] = params.adj_min_gq
+    settings[g.S_ADJ_DP], settings[g.S_ADJ_DP1] = params.adj_min_dp, params.adj_min_dp_haploid
+    settings[g.S_ADJ_AB_PERMILLE] = round(1000 * params.adj_min_ab)
+    return settings
+
+
+def _partial(cells: np.ndarray, known: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """(row, column, first, second, reason) of each genotype of which one copy is known or deleted."""
+    sample, row = np.nonzero(known >= 0)
+    code = known[sample, row]
+    return np.stack([row, columns[sample], code >> 2, code & 3, -cells[sample, row].astype(np.int64)], axis=1)
+
+
+_PGEN = np.full(256, callset.MISSING, np.int8)
+_PGEN[[0, 1, 2, g.HAPLOID_REF, g.HAPLOID_ALT]] = [0, 1, 2, 0, 2]
+
+
+def _write(task: Task, cohort: Cohort, rows: list[unify.Row], made: _Genotyped) -> dict[str, Any]:
+    n_samples = len(cohort.sample_ids)
+    singleton = np.flatnonzero(made.site_counts[:, SITE_COUNTS.index("ac")] == 1)
+
+    def windows() -> Iterator[np.ndarray]:
+        step = max(1, _WINDOW_CELLS // n_samples)
+        for low in range(0, len(rows), step):
+            cells = np.empty((min(step, len(rows) - low), n_samples), np.int8)
+            for columns, by_row in made.cells:
+                cells[:, columns] = by_row[low : low + step]
+            alone = cells[singleton[(singleton >= low) & (singleton < low + step)] - low]
+            carrier = np.nonzero((alone == 1) | (alone == g.HAPLOID_ALT))[1]
+            np.add.at(made.sample_counts[:, SAMPLE_COUNTS.index("n_singleton")], carrier, 1)
+            yield _PGEN[cells.view(np.uint8)]
+
+    shard, files = callset.write_shard(
+        task.writer, name=task.bin.name, contig=task.bin.contig, start=task.bin.start, end=task.bin.end, build=task.build,
+        sites=_site_table(task, rows, made), blocks=windows(), sample_ids=cohort.sample_ids, sexes=cohort.sexes,
+        partial=_partial_table(made.partial),
+    )  # fmt: skip
+    sink = io.BytesIO()
+    np.save(sink, made.sample_counts)
+    counts = storage.join(task.writer.staging, "counts", f"{task.bin.name}.npy")
+    storage.write(counts, sink.getvalue())
+    return {"shard": shard.to_meta(), "files": [[f.path, f.bytes, f.sha256] for f in files], "counts": counts}
+
+
+def _site_table(task: Task, rows: list[unify.Row], made: _Genotyped) -> pa.Table:
+    contig = task.bin.contig
+    columns: dict[str, Any] = {
+        "contig": pa.array([contig] * len(rows), pa.string()),
+        "position": pa.array([row.position + 1 for row in rows], pa.int32()),
+        "ref": pa.array([row.ref for row in rows], pa.string()),
+        "alt": pa.array([row.alt for row in rows], pa.string()),
+        "id": pa.array([f"{contig}:{row.position + 1}:{row.ref}:{row.alt}" for row in rows], pa.string()),
+        "kind": pa.array([KINDS[unify.kind_of(row.ref, row.alt)] for row in rows], pa.string()),
+    }
+    columns |= {name: pa.array(np.ascontiguousarray(made.site_counts[:, i])) for i, name in enumerate(SITE_COUNTS)}
+    columns["forced"] = pa.array([row.forced for row in rows], pa.bool_())
+    columns |= {f"missing_{name}": pa.array(np.ascontiguousarray(made.reasons[:, i])) for i, name in enumerate(REASONS) if i}
+    return pa.table(columns)
+
+
+def _partial_table(parts: list[np.ndarray]) -> pa.Table:
+    rows = np.concatenate(parts)
+    rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
+    copies = np.array(["0", "1", "*", "."])
+    return pa.table(
+        {
+            "row": pa.array(rows[:, 0].astype(np.int32)),
+            "sample": pa.array(rows[:, 1].astype(np.int32)),
+            "first": pa.array(copies[rows[:, 2]], pa.string()),
+            "second": pa.array(copies[rows[:, 3]], pa.string()),
+            "reason": pa.array(np.array(REASONS)[rows[:, 4]], pa.string()),
+        }
+    )
+
+
+def _commit(
+    writer: Writer, results: list[dict[str, Any]], cohort: Cohort, build: str, contigs: list[Contig],
+    choices: dict[str, Any], inputs: list[tuple[str, str]], alleles: str, after: int,
+) -> callset.Callset:  # fmt: skip
+    counts = np.zeros((len(cohort.sample_ids), len(SAMPLE_COUNTS)), np.int64)
+    for result in results:
+        if result["counts"]:
+            counts += np.load(io.BytesIO(storage.read(result["counts"])))
+    table = {"sample_id": pa.array(cohort.sample_ids, pa.string()), "sex": pa.array(cohort.sexes, pa.string())}
+    table |= {name: pa.array(np.ascontiguousarray(counts[:, i])) for i, name in enumerate(SAMPLE_COUNTS)}
+    samples = callset.write_samples(writer, pa.table(table))
+    files = [FileEntry(*entry) for result in results for entry in result["files"]]
+    cut = [(result["contig"], *row) for result in results for row in result["cut"]]
+    if cut:
+        columns = zip(*cut, strict=True)
+        names = ("contig", "position", "n_alleles", "n_kept")
+        files.append(writer.put("cut", ".parquet", store.to_parquet(pa.table(dict(zip(names, map(list, columns), strict=True))))))
+    return callset.commit_callset(
+        writer, build=build, contigs=contigs, shards=[callset.Shard.from_meta(r["shard"]) for r in results if r["shard"]],
+        samples=samples, n_samples=len(cohort.sample_ids), files=files, alleles=alleles, params=choices,
+        provenance=provenance("joint call", choices, inputs), after=after,
+    )  # fmt: skip

@@ -1,0 +1,440 @@
+"""Genotypes of samples at rows, by the rules of docs/methods/joint.md.
+
+For each sample: settle what its own records state together (`settle_overlaps`), then walk the rows in order of position
+with its records and reference blocks. A cell of the result is 0, 1, 2 (copies on two chromosomes), 3, 4 (reference,
+alternate on one chromosome), or minus the reason why it is missing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cohelix.joint.kernels import ABSENT, REF, STAR, UNCALLED, UNNAMED
+from cohelix.joint.schema import (
+    CALLED, DELETION, FILTERED, GQ0, HALF_CALL, LOST_ALLELE, LOW_DEPTH, NO_CALL, NO_DATA, OVERLAP, PARTIAL, PLOIDY,
+)  # fmt: skip
+from cohelix.kernel import kernel
+
+# Columns of the record table: see `call.py`, which fills it.
+(
+    R_START, R_END, R_BODY_START, R_BODY_END, R_GQ, R_DP, R_CODE1, R_CODE2, R_REF_READS, R_READS1, R_READS2, R_QUALITY, R_COLUMNS,
+) = range(13)  # fmt: skip
+
+# Columns of the table of alleles: their row (or a code), and the bases they delete.
+L_ROW, L_DELETED_START, L_DELETED_END, L_COLUMNS = range(4)
+LOST, ELSEWHERE = -1, -2
+"""An allele without a row: cut from the callset, or owned by a neighbouring bin."""
+
+# Columns of the row table.
+W_POSITION, W_EVIDENCE_END, W_KIND, W_SUBSTITUTION, W_COLUMNS = range(5)
+
+# Settings, in one integer array.
+S_GQ0_NOCALL, S_PARTIAL_OK, S_MIN_DEPTH, S_BEST, S_FILTER, S_ADJ_GQ, S_ADJ_DP, S_ADJ_DP1, S_ADJ_AB_PERMILLE, S_COLUMNS = range(10)
+
+HAPLOID_REF, HAPLOID_ALT = 3, 4
+
+# What is known of one copy, in the partial table.
+COPY_0, COPY_1, COPY_STAR, COPY_DOT = 0, 1, 2, 3
+
+# Flags that `settle_overlaps` gives a record.
+PLAIN, CONFLICT, COMPLETED, DEMOTED = 0, 1, 2, 3
+
+
+@kernel
+def _alt_copies(code1: int, code2: int) -> int:
+    copies = 0
+    if code1 >= 0 or code1 == UNNAMED:
+        copies += 1
+    if code2 >= 0 or code2 == UNNAMED:
+        copies += 1
+    return copies
+
+
+@kernel
+def settle_overlaps(records: np.ndarray, low: int, high: int, best: bool, flags: np.ndarray) -> None:
+    """Compare the records [low, high) of one diploid sample where they lie over one another; fills `flags` (records,).
+
+    A record states its alternate copies over its whole body (REF without the shared first base). Where the sum over a base
+    exceeds two, the records contradict one another: CONFLICT; with `best`, het records are DEMOTED to reference from the lowest
+    quality up until two copies are left. Where the sum is just two, a dot in one record is the copy that another states: COMPLETED.
+    """
+    for i in range(low, high):
+        flags[i] = PLAIN
+    for j in range(low, high):
+        base = records[j, R_BODY_START]
+        if records[j, R_BODY_END] <= base:
+            continue
+        first = j
+        while first > low and records[first - 1, R_END] > base:
+            first -= 1
+        copies, single = 0, True
+        last = first
+        for i in range(first, high):
+            if records[i, R_START] > base:
+                break
+            last = i + 1
+            if flags[i] != DEMOTED and records[i, R_BODY_START] <= base < records[i, R_BODY_END]:
+                stated = _alt_copies(records[i, R_CODE1], records[i, R_CODE2])
+                copies += stated
+                single = single and stated <= 1
+        while copies > 2 and best and single:
+            worst = -1
+            for i in range(first, last):
+                if flags[i] != DEMOTED and records[i, R_BODY_START] <= base < records[i, R_BODY_END]:
+                    if _alt_copies(records[i, R_CODE1], records[i, R_CODE2]) == 1:
+                        if worst < 0 or records[i, R_QUALITY] < records[worst, R_QUALITY]:
+                            worst = i
+            flags[worst] = DEMOTED
+            copies -= 1
+        for i in range(first, last):
+            if flags[i] != DEMOTED and records[i, R_BODY_START] <= base < records[i, R_BODY_END]:
+                if copies > 2:
+                    flags[i] = CONFLICT
+                elif copies == 2 and flags[i] == PLAIN:
+                    flags[i] = COMPLETED
+
+
+@kernel
+def _deletes(alleles: np.ndarray, code: int, position: int) -> bool:
+    return code >= 0 and alleles[code, L_DELETED_START] <= position < alleles[code, L_DELETED_END]
+
+
+@kernel
+def deleted_copies(
+    records: np.ndarray, flags: np.ndarray, alleles: np.ndarray, low: int, high: int, position: int, skip: int
+) -> int:
+    """Copies of base `position` that called deletions of records [low, high) remove; record `skip` is left out."""
+    copies = 0
+    for i in range(low, high):
+        if records[i, R_START] > position:
+            break
+        if i == skip or flags[i] == DEMOTED:
+            continue
+        if _deletes(alleles, records[i, R_CODE1], position):
+            copies += 2 if records[i, R_CODE2] == ABSENT else 1
+        if _deletes(alleles, records[i, R_CODE2], position):
+            copies += 1
+    return min(copies, 2)
+
+
+@kernel
+def _copy_of(code: int, flag: int, row: int, alleles: np.ndarray, reads: int, ref_reads: int, dp: int, min_depth: int) -> tuple[int, int]:
+    """(what the copy is at `row`, why it is not known) for one code of a sample's own record."""
+    if code == STAR:
+        return COPY_STAR, DELETION
+    if code == UNCALLED:
+        return (COPY_0, CALLED) if flag == COMPLETED else (COPY_DOT, HALF_CALL)
+    if code == UNNAMED or (code >= 0 and alleles[code, L_ROW] == LOST):
+        return COPY_DOT, LOST_ALLELE
+    if min_depth > 0:
+        support = ref_reads if code == REF else reads
+        support = dp if support < 0 else support
+        if 0 <= support < min_depth:
+            return COPY_DOT, LOW_DEPTH
+    return (COPY_1 if code >= 0 and alleles[code, L_ROW] == row else COPY_0), CALLED
+
+
+@kernel
+def _own_call(
+    records: np.ndarray, i: int, flag: int, row: int, alleles: np.ndarray, ploidy: int, deleted: int, settings: np.ndarray
+) -> tuple[int, int]:
+    """(cell, known copies) at a row whose allele the sample's record `i` carries. Known copies: 4 x first + second, -1 none."""
+    code1, code2 = records[i, R_CODE1], records[i, R_CODE2]
+    if flag == CONFLICT:
+        return -OVERLAP, -1
+    if ploidy == 0:
+        return -PLOIDY, -1
+    dp, ref_reads, min_depth = records[i, R_DP], records[i, R_REF_READS], settings[S_MIN_DEPTH]
+    first, why = _copy_of(code1, flag, row, alleles, records[i, R_READS1], ref_reads, dp, min_depth)
+    if code2 == ABSENT:
+        if why != CALLED:
+            return -why, -1
+        if ploidy != 2:
+            return (HAPLOID_ALT if first == COPY_1 else HAPLOID_REF), -1
+        if first == COPY_0:
+            return 0, -1
+        if deleted == 1:
+            return -DELETION, 4 * COPY_1 + COPY_STAR
+        return -PLOIDY, 4 * COPY_1 + COPY_DOT
+    second, why2 = _copy_of(code2, flag, row, alleles, records[i, R_READS2], ref_reads, dp, min_depth)
+    why = why if why != CALLED else why2
+    if why != CALLED:
+        known = -1 if first == COPY_DOT and second == COPY_DOT else 4 * first + second
+        return -why, known
+    if ploidy == 1:
+        if first != second:
+            return -PLOIDY, -1
+        return (HAPLOID_ALT if first == COPY_1 else HAPLOID_REF), -1
+    return first + second, -1
+
+
+@kernel
+def _evidence(
+    records: np.ndarray, flags: np.ndarray, alleles: np.ndarray, r_low: int, r_high: int,
+    block_start: np.ndarray, block_end: np.ndarray, block_gq: np.ndarray, block_dp: np.ndarray, block_state: np.ndarray,
+    b_low: int, b_high: int, position: int, end: int, ploidy: int, settings: np.ndarray, out: np.ndarray,
+) -> int:  # fmt: skip
+    """Cell at a row whose allele the sample does not carry: reference, or why not.
+
+    Looks at every base of [position, end). out[0] = lowest GQ, out[1] = lowest DP (-1 unknown), out[2] = known copies or -1.
+    """
+    out[0], out[1], out[2] = -1, -1, -1
+    covered, no_call, conflict, half, lost, starred = 0, False, False, 0, 0, 0
+    haploid = False
+    reach = position  # bases of [position, end) up to here have been seen to be covered or not
+    r, b = r_low, b_low
+    while b < b_high and block_start[b] < end:
+        if block_end[b] > position:
+            if block_state[b] == 0:
+                no_call = True
+            else:
+                out[0] = _lower_known(out[0], block_gq[b])
+                out[1] = _lower_known(out[1], block_dp[b])
+                haploid = haploid or block_state[b] == 1
+        b += 1
+    while r < r_high and records[r, R_START] < end:
+        if records[r, R_END] > position:
+            code1, code2 = records[r, R_CODE1], records[r, R_CODE2]
+            starred += _star(alleles, flags[r], code1, code2, position)
+            if flags[r] == CONFLICT:
+                conflict = True
+            elif code1 == UNCALLED and (code2 == UNCALLED or code2 == ABSENT):
+                no_call = no_call or records[r, R_GQ] != 0 or settings[S_GQ0_NOCALL] == 0
+                if records[r, R_GQ] == 0:
+                    out[0] = 0
+            else:
+                out[0] = _lower_known(out[0], records[r, R_GQ])
+                out[1] = _lower_known(out[1], records[r, R_DP])
+                haploid = haploid or code2 == ABSENT
+                if flags[r] == PLAIN:
+                    half += (code1 == UNCALLED) + (code2 == UNCALLED)
+                if flags[r] != DEMOTED:
+                    lost += _is_lost(alleles, code1) + _is_lost(alleles, code2)
+        r += 1
+    if starred > 0:
+        one = ploidy == 1 or (ploidy < 0 and haploid)
+        out[2] = -1 if one else 4 * (COPY_STAR if starred >= 2 else COPY_0) + COPY_STAR
+        return -DELETION
+    if conflict:
+        return -OVERLAP
+    if half > 0 or lost > 0:
+        out[2] = -1 if half + lost >= 2 or haploid else 4 * COPY_0 + COPY_DOT
+        return -HALF_CALL if half > 0 else -LOST_ALLELE
+    while reach < end:
+        step = _covered_until(records, flags, r_low, r_high, block_start, block_end, block_state, b_low, b_high, reach)
+        if step > reach:
+            covered += min(step, end) - reach
+            reach = step
+        else:
+            reach += 1
+    if covered == 0:
+        return -NO_CALL if no_call else (-GQ0 if out[0] == 0 and settings[S_GQ0_NOCALL] == 1 else -NO_DATA)
+    if settings[S_PARTIAL_OK] == 0:
+        if no_call:
+            return -NO_CALL
+        if covered < end - position:
+            return -GQ0 if out[0] == 0 and settings[S_GQ0_NOCALL] == 1 else -PARTIAL
+    if out[0] == 0 and settings[S_GQ0_NOCALL] == 1:
+        return -GQ0
+    if 0 <= out[1] < settings[S_MIN_DEPTH]:
+        return -LOW_DEPTH
+    if ploidy == 0:
+        return -PLOIDY
+    return HAPLOID_REF if ploidy == 1 or (ploidy < 0 and haploid) else 0
+
+
+@kernel
+def _lower_known(a: int, b: int) -> int:
+    if a < 0:
+        return b
+    return a if b < 0 else min(a, b)
+
+
+@kernel
+def _star(alleles: np.ndarray, flag: int, code1: int, code2: int, position: int) -> int:
+    if flag == DEMOTED:
+        return 0
+    copies = 1 if _deletes(alleles, code2, position) else 0
+    if _deletes(alleles, code1, position):
+        copies += 2 if code2 == ABSENT else 1
+    return copies + (code1 == STAR) + (code2 == STAR)
+
+
+@kernel
+def _is_lost(alleles: np.ndarray, code: int) -> int:
+    return 1 if code == UNNAMED or (code >= 0 and alleles[code, L_ROW] == LOST) else 0
+
+
+@kernel
+def _covered_until(
+    records: np.ndarray, flags: np.ndarray, r_low: int, r_high: int,
+    block_start: np.ndarray, block_end: np.ndarray, block_state: np.ndarray, b_low: int, b_high: int, position: int,
+) -> int:  # fmt: skip
+    """How far evidence that includes base `position` reaches; `position` itself where nothing covers it."""
+    for b in range(b_low, b_high):
+        if block_start[b] > position:
+            break
+        if block_end[b] > position and block_state[b] != 0:
+            return block_end[b]
+    for r in range(r_low, r_high):
+        if records[r, R_START] > position:
+            break
+        if records[r, R_END] > position and flags[r] != CONFLICT:
+            uncalled = records[r, R_CODE1] == UNCALLED and (records[r, R_CODE2] == UNCALLED or records[r, R_CODE2] == ABSENT)
+            if not uncalled:
+                return records[r, R_END]
+    return position
+
+
+@kernel
+def passes_adj(cell: int, gq: int, dp: int, ref_reads: int, reads: int, settings: np.ndarray) -> bool:
+    """gnomAD's adj: GQ, DP and, for a het, the share of each allele's reads. What the gVCF does not state cannot fail, GQ excepted."""
+    if gq < settings[S_ADJ_GQ]:
+        return False
+    least = settings[S_ADJ_DP1] if cell >= HAPLOID_REF else settings[S_ADJ_DP]
+    if 0 <= dp < least:
+        return False
+    if cell == 1 and reads >= 0:
+        total = dp if dp > 0 else max(ref_reads, 0) + reads
+        return 1000 * reads >= settings[S_ADJ_AB_PERMILLE] * total
+    return True
+
+
+@kernel
+def genotype_samples(
+    rows: np.ndarray, row_ploidy: np.ndarray, sex: np.ndarray, alleles: np.ndarray,
+    records: np.ndarray, record_at: np.ndarray,
+    block_start: np.ndarray, block_end: np.ndarray, block_gq: np.ndarray, block_dp: np.ndarray, block_state: np.ndarray,
+    block_at: np.ndarray, settings: np.ndarray,
+    cells: np.ndarray, known: np.ndarray, reasons: np.ndarray, site_counts: np.ndarray, sample_counts: np.ndarray,
+) -> None:  # fmt: skip
+    """Fill `cells` (samples, rows) int8 and `known` (samples, rows) int8; add to reasons (rows, REASONS), site_counts
+    (rows, SITE_COUNTS) and sample_counts (samples, SAMPLE_COUNTS), int64.
+
+    rows (rows, W_COLUMNS) int32 sorted by position; row_ploidy (3 sexes, rows) int8; sex (samples,) int8; alleles (alleles, L_COLUMNS)
+    int32; records (records, R_COLUMNS) int32 and block_* int32, sorted by sample, then start; record_at, block_at (samples + 1,).
+    """
+    n_rows = rows.shape[0]
+    flags = np.zeros(max(records.shape[0], 1), np.int8)
+    own = np.full(n_rows, -1, np.int32)
+    evidence = np.empty(3, np.int32)
+    for s in range(record_at.size - 1):
+        low, high = record_at[s], record_at[s + 1]
+        settle_overlaps(records, low, high, settings[S_BEST] == 1, flags)
+        _claim_rows(records, alleles, flags, low, high, own)
+        r, b = low, block_at[s]
+        for w in range(n_rows):
+            position, end, ploidy = rows[w, W_POSITION], rows[w, W_EVIDENCE_END], row_ploidy[sex[s], w]
+            while r < high and records[r, R_END] <= position:
+                r += 1
+            while b < block_at[s + 1] and block_end[b] <= position:
+                b += 1
+            i = own[w]
+            reads, ref_reads = -1, -1
+            if i >= 0:
+                deleted = 0
+                if records[i, R_CODE2] == ABSENT:
+                    deleted = deleted_copies(records, flags, alleles, r, high, position, i)
+                cell, copies = _own_call(records, i, flags[i], w, alleles, ploidy, deleted, settings)
+                gq, dp, ref_reads = records[i, R_GQ], records[i, R_DP], records[i, R_REF_READS]
+                first = records[i, R_CODE1]
+                reads = records[i, R_READS1] if first >= 0 and alleles[first, L_ROW] == w else records[i, R_READS2]
+            else:
+                cell = _evidence(
+                    records, flags, alleles, r, high, block_start, block_end, block_gq, block_dp, block_state,
+                    b, block_at[s + 1], position, end, ploidy, settings, evidence,
+                )  # fmt: skip
+                gq, dp, copies = evidence[0], evidence[1], evidence[2]
+            adj = cell >= 0 and passes_adj(cell, gq, dp, ref_reads, reads, settings)
+            if cell >= 0 and settings[S_FILTER] == 1 and not adj:
+                cell = -FILTERED
+            cells[s, w] = cell
+            known[s, w] = copies
+            if cell < 0:
+                reasons[w, -cell] += 1
+            else:
+                _count(cell, adj, gq, dp, ref_reads, reads, site_counts[w])
+                _count_sample(cell, adj, gq, dp, ref_reads, reads, rows[w, W_KIND], rows[w, W_SUBSTITUTION], sample_counts[s])
+            sample_counts[s, 0] += 1
+        for w in range(n_rows):
+            own[w] = -1
+
+
+@kernel
+def _claim_rows(records: np.ndarray, alleles: np.ndarray, flags: np.ndarray, low: int, high: int, own: np.ndarray) -> None:
+    """Note for each row the record that carries its allele. Two records that carry one allele contradict each other."""
+    for i in range(low, high):
+        if flags[i] == DEMOTED:
+            continue
+        for column in (R_CODE1, R_CODE2):
+            code = records[i, column]
+            if code >= 0 and alleles[code, L_ROW] >= 0:
+                w = alleles[code, L_ROW]
+                if own[w] >= 0 and own[w] != i:
+                    flags[i] = CONFLICT
+                    flags[own[w]] = CONFLICT
+                own[w] = i
+
+
+@kernel
+def _count(cell: int, adj: bool, gq: int, dp: int, ref_reads: int, reads: int, out: np.ndarray) -> None:
+    """Add one called genotype to a row of SITE_COUNTS."""
+    out[0] += 1
+    out[1 + cell] += 1  # hom-ref, het, hom-alt, haploid ref, haploid alt
+    ac = cell if cell <= 2 else cell - 3
+    an = 2 if cell <= 2 else 1
+    out[6] += ac
+    out[7] += an
+    if adj:
+        out[8] += ac
+        out[9] += an
+        out[10] += cell == 2
+    if dp >= 0:
+        out[11] += dp
+        out[13] += 1
+    if gq >= 0:
+        out[12] += gq
+        out[14] += 1
+    if reads >= 0 and ref_reads >= 0:
+        if cell == 1:
+            out[15] += ref_reads
+            out[16] += reads
+        elif cell == 2:
+            out[17] += ref_reads
+            out[18] += reads
+
+
+@kernel
+def _count_sample(
+    cell: int, adj: bool, gq: int, dp: int, ref_reads: int, reads: int, kind: int, substitution: int, out: np.ndarray
+) -> None:
+    """Add one called genotype to a row of SAMPLE_COUNTS (n_sites and n_singleton are counted elsewhere)."""
+    out[1] += 1
+    out[2 + cell] += 1
+    out[7] += adj
+    if dp >= 0:
+        out[19] += dp
+        out[21] += 1
+    if gq >= 0:
+        out[20] += gq
+        out[22] += 1
+    if cell == 0 or cell == HAPLOID_REF:
+        return
+    out[8] += 1
+    if kind < 3:
+        out[9 + kind] += 1
+    if substitution > 0:
+        out[11 + substitution] += 1
+    if kind == 0:
+        out[14] += cell == 1
+        out[15] += cell == 2
+    elif kind < 3:
+        out[16] += cell == 1
+        out[17] += cell == 2
+    if reads >= 0 and ref_reads >= 0:
+        if cell == 1:
+            out[23] += ref_reads
+            out[24] += reads
+        elif cell == 2:
+            out[25] += ref_reads
+            out[26] += reads

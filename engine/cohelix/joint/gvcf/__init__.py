@@ -1,0 +1,1 @@
+"""Reading single-sample gVCFs: BGZF blocks, headers, indexes, records as columns."""

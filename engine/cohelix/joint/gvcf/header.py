@@ -1,0 +1,59 @@
+"""The header of a gVCF: its contigs and its one sample."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from cohelix.errors import InputError
+from cohelix.genome import Contig
+
+_CONTIG = re.compile(rb"^##contig=<(.*)>\s*$", re.MULTILINE)
+_ID = re.compile(rb"(?:^|,)ID=([^,>]+)")
+_LENGTH = re.compile(rb"(?:^|,)length=(\d+)")
+_FIXED = [b"#CHROM", b"POS", b"ID", b"REF", b"ALT", b"QUAL", b"FILTER", b"INFO", b"FORMAT"]
+
+
+@dataclass(frozen=True)
+class Header:
+    """contigs in header order (may be empty); the sample's name as the header writes it."""
+
+    contigs: tuple[Contig, ...]
+    sample: str
+
+
+def split(text: bytes) -> tuple[Header, int]:
+    """The header at the start of `text`, and the offset of the first record. Raises InputError."""
+    at = 0 if text.startswith(b"#CHROM") else text.find(b"\n#CHROM") + 1
+    if not text.startswith(b"#"):
+        if text.startswith(b"\xef\xbb\xbf") or text.startswith(b"\xff\xfe"):
+            raise InputError("expected plain ASCII text, found a byte-order mark. Save the file without it (UTF-8, no BOM).")
+        raise InputError("expected a VCF header that starts with ##fileformat, found other text. Is this a gVCF?")
+    if at == 0 and not text.startswith(b"#CHROM"):
+        raise InputError("expected a #CHROM line at the end of the header, found none. The file is cut short or not a VCF.")
+    end = text.find(b"\n", at)
+    end = len(text) if end < 0 else end
+    columns = text[at:end].rstrip(b"\r").split(b"\t")
+    if columns[:9] != _FIXED:
+        raise InputError("expected the columns #CHROM POS ID REF ALT QUAL FILTER INFO FORMAT and one sample, found others.")
+    if len(columns) != 10:
+        raise InputError(
+            f"expected a gVCF of one sample, found {len(columns) - 9} samples. Give each sample's own gVCF, not a joint VCF."
+        )
+    return Header(_contigs(text[:at]), columns[9].decode("utf-8", "replace")), min(end + 1, len(text))
+
+
+@lru_cache(maxsize=64)
+def _contigs(meta: bytes) -> tuple[Contig, ...]:
+    found: dict[str, int] = {}
+    for match in _CONTIG.finditer(meta):
+        name = _ID.search(match[1])
+        if name is None:
+            raise InputError("a ##contig line of the header has no ID. Correct the header.")
+        length = _LENGTH.search(match[1])
+        key = name[1].decode("utf-8", "replace")
+        if key in found:
+            raise InputError(f"the header names contig {key} twice. Correct the header.")
+        found[key] = int(length[1]) if length else 0
+    return tuple(Contig(name, length) for name, length in found.items())

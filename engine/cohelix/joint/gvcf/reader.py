@@ -1,0 +1,281 @@
+"""Records of one sample's gVCF, as columns."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cohelix.errors import InputError, ReferenceMismatch
+from cohelix.genome import Contig
+from cohelix.joint.gvcf import bgzf, header, index
+from cohelix.joint.gvcf import kernels as k
+
+HOM_REF, HOM_REF_HAPLOID, NO_CALL = 2, 1, 0
+"""State of a reference block: reference on two copies, on one, or the caller made no call there."""
+
+_MESSAGES = {
+    k.SHORT_ROW: "expected ten tab-separated columns, found fewer",
+    k.BAD_POSITION: "expected POS to be a whole number from 1 on, found something else",
+    k.BAD_END: "INFO/END lies before POS, or is not a number",
+    k.NO_GT: "expected GT in FORMAT and in the sample's column, found none",
+    k.PLOIDY_OVER_2: "found a call of three or more alleles; cohelix reads haploid and diploid calls",
+    k.ALLELE_OUT_OF_RANGE: "GT names an allele that REF and ALT do not have (allele index out of range)",
+    k.EMPTY_ALLELE: "REF or ALT is empty",
+    k.BAD_NUMBER: "a DP, GQ, PS or MIN_DP is not a number",
+    k.MANY_SAMPLES: "found more columns than the header names",
+    k.BAD_BASE: "REF holds characters that are not bases",
+    k.BAD_GT: "GT is not made of allele numbers, dots and / or |",
+}
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Reference blocks, sorted by contig and start, disjoint.
+
+    contig, start, end int32; gq int32 and dp int32 (-1 missing; dp is MIN_DP where the file has it); state int8.
+    """
+
+    contig: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    gq: np.ndarray
+    dp: np.ndarray
+    state: np.ndarray
+
+
+@dataclass(frozen=True)
+class Variants:
+    """Variant records, sorted by contig and start. Text columns are (offsets int32 (records + 1,), bytes uint8) pairs.
+
+    contig, start, end (start + length of REF), gq, dp, phase_set int32 (-1 missing). allele1, allele2 int16: 0 REF, k the k-th of
+    `alts`, one more than there are alts the unnamed alternate (<NON_REF>), -1 a dot, -2 no second copy. phased int8.
+    ref, alts (comma-separated), filters text; ad (REF, then each alt) and pl (VCF's genotype order) number lists.
+    """
+
+    contig: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    gq: np.ndarray
+    dp: np.ndarray
+    allele1: np.ndarray
+    allele2: np.ndarray
+    phased: np.ndarray
+    phase_set: np.ndarray
+    ref: tuple[np.ndarray, np.ndarray]
+    alts: tuple[np.ndarray, np.ndarray]
+    filters: tuple[np.ndarray, np.ndarray]
+    ad: tuple[np.ndarray, np.ndarray]
+    pl: tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Region:
+    """A stretch of one contig to read: `start` and `end` 0-based half-open."""
+
+    contig: str
+    start: int
+    end: int
+
+
+class GvcfReader:
+    """Reads one gVCF, chunk by chunk: `header` first, then `records()` once.
+
+    Contig indices in the columns are those of `contigs`, the header's own list or the one that was handed in for a
+    header without ##contig lines. `digest` is the sha256 of the stored bytes after a whole read.
+    """
+
+    def __init__(self, path: str, *, region: Region | None = None, digest: bool = True, chunk_bytes: int = 0) -> None:
+        self._path = path
+        self._region = region
+        self._hash = hashlib.sha256() if digest and region is None else None
+        self._chunk_bytes = chunk_bytes or bgzf.CHUNK_BYTES
+        self._chunks = bgzf.text_chunks(path, digest=self._hash, chunk_bytes=self._chunk_bytes)
+        text = b""
+        for piece in self._chunks:
+            text += piece
+            if _header_is_whole(text):
+                break
+        self.header, at = header.split(text)
+        self._first = text[at:]
+        self.contigs: list[Contig] = list(self.header.contigs)
+        self._open_ended = not self.contigs  # a header without contig lines: names are taken as they come
+
+    @property
+    def digest(self) -> str:
+        assert self._hash is not None, "only a whole read has a digest"
+        return self._hash.hexdigest()
+
+    def records(self) -> Iterator[tuple[Blocks, Variants]]:
+        """Columns of each chunk in turn. Raises InputError or ReferenceMismatch with the place of what is wrong."""
+        order = _Order()
+        for text in self._text():
+            data = np.frombuffer(text, np.uint8)
+            lines = self._tokenise(text, data)
+            order.check(lines, self.contigs)
+            lines = self._cut_to_region(lines)
+            yield _blocks(lines), _variants(data, lines, self.contigs)
+            if self._region is not None and self._is_past_region(order):
+                return
+
+    def _text(self) -> Iterator[bytes]:
+        if self._region is None:
+            yield from (piece for piece in (self._first,) if piece)
+            yield from self._chunks
+            return
+        self._chunks.close()  # type: ignore[attr-defined]
+        found = index.find(self._path)
+        if found is None:
+            raise InputError("reading a region needs an index beside the file, found none. Make one with: tabix -p vcf FILE")
+        start = index.read(found).offset(self._region.contig, self._region.start)
+        if start is None:
+            return
+        pieces = bgzf.text_chunks(self._path, offset=start >> 16, chunk_bytes=self._chunk_bytes)
+        first = next(pieces, b"")
+        yield first[start & 0xFFFF :]
+        yield from pieces
+
+    def _tokenise(self, text: bytes, data: np.ndarray) -> np.ndarray:
+        lines = np.empty((int(k.count_lines(data)), k.N_COLUMNS), np.int32)
+        while True:
+            names = [contig.name.encode() for contig in self.contigs]
+            name_at = np.cumsum([0, *map(len, names)], dtype=np.int64)
+            name_text = np.frombuffer(b"".join(names) or b"\0", np.uint8)
+            n, status, fault = k.tokenise(data, name_text, name_at, 0 if names else -1, lines)
+            if status == k.OK:
+                return lines[:n]
+            if status == k.UNKNOWN_CONTIG and self._open_ended:
+                name = text[fault : text.index(b"\t", fault)]
+                self.contigs.append(Contig(name.decode("utf-8", "replace"), 0))
+                continue
+            raise _fault(status, text, fault)
+
+    def _cut_to_region(self, lines: np.ndarray) -> np.ndarray:
+        if self._region is None:
+            return lines
+        wanted = [i for i, contig in enumerate(self.contigs) if contig.name == self._region.contig]
+        keep = np.isin(lines[:, k.CONTIG], wanted)
+        keep &= (lines[:, k.START] < self._region.end) & (lines[:, k.END] >= self._region.start)
+        return lines[keep]
+
+    def _is_past_region(self, order: _Order) -> bool:
+        assert self._region is not None
+        name = self.contigs[order.contig].name if order.contig >= 0 else self._region.contig
+        return name != self._region.contig or order.start >= self._region.end
+
+
+class _Order:
+    """Checks that records are sorted, that contigs do not come back, and that nothing lies beyond a contig's end."""
+
+    def __init__(self) -> None:
+        self.contig, self.start = -1, -1
+        self._seen: set[int] = set()
+
+    def check(self, lines: np.ndarray, contigs: list[Contig]) -> None:
+        if not len(lines):
+            return
+        contig, start = lines[:, k.CONTIG].copy(), lines[:, k.START].copy()
+        at = int(k.first_disorder(contig, start, self.contig, self.start))
+        if at >= 0:
+            raise InputError(
+                f"records are not sorted: {_place(contigs, lines[at])} follows a later position. Sort the file (bcftools sort)."
+            )
+        runs = contig[np.flatnonzero(np.diff(contig, prepend=-1))]
+        for number in runs.tolist():
+            if number in self._seen and number != self.contig:
+                raise InputError(f"records of contig {contigs[number].name} stand in two places. Sort the file (bcftools sort).")
+            self._seen.add(number)
+            self.contig = number
+        lengths = np.array([c.length or 2**31 - 1 for c in contigs], np.int64)
+        beyond = np.flatnonzero(lines[:, k.END] > lengths[contig])
+        if beyond.size:
+            row = lines[beyond[0]]
+            raise ReferenceMismatch(
+                f"a record at {_place(contigs, row)} ends beyond the contig's {contigs[row[k.CONTIG]].length} bases. "
+                "The file and its header are of different builds, or the file is damaged."
+            )
+        self.start = int(start[-1])
+
+
+def _header_is_whole(text: bytes) -> bool:
+    at = 0 if text.startswith(b"#CHROM") else text.find(b"\n#CHROM")
+    return (at >= 0 and text.find(b"\n", at + 1) >= 0) or not text.startswith(b"#")
+
+
+def _place(contigs: list[Contig], row: np.ndarray) -> str:
+    return f"{contigs[row[k.CONTIG]].name}:{row[k.START] + 1}"
+
+
+def _fault(status: int, text: bytes, at: int) -> Exception:
+    end = text.find(b"\n", at)
+    fields = text[at : end if end >= 0 else len(text)].split(b"\t", 2)
+    place = b":".join(fields[:2])[:80].decode("ascii", "replace")
+    if status == k.UNKNOWN_CONTIG:
+        return ReferenceMismatch(
+            f"record {place} lies on a contig that the header does not name. The file was put together from different builds, "
+            "or its header is incomplete."
+        )
+    return InputError(f"record {place}: {_MESSAGES[status]}. Correct the file, or make the gVCF again.")
+
+
+def _blocks(lines: np.ndarray) -> Blocks:
+    rows = lines[lines[:, k.KIND] == k.BLOCK]
+    first, second = rows[:, k.ALLELE1], rows[:, k.ALLELE2]
+    state = np.where(
+        (first == 0) & (second == 0), HOM_REF, np.where((first == 0) & (second == k.ABSENT), HOM_REF_HAPLOID, NO_CALL)
+    ).astype(np.int8)
+    columns = (np.ascontiguousarray(rows[:, c]) for c in (k.CONTIG, k.START, k.END, k.GQ, k.DP))
+    return Blocks(*columns, state)
+
+
+def _variants(data: np.ndarray, lines: np.ndarray, contigs: list[Contig]) -> Variants:
+    rows = lines[lines[:, k.KIND] == k.VARIANT]
+
+    def text(at: int, length: int) -> tuple[np.ndarray, np.ndarray]:
+        offsets, content = k.gather(data, rows[:, at].copy(), rows[:, length].copy())
+        return offsets, content
+
+    alts = text(k.ALT_AT, k.ALT_LEN)
+    named = 1 + _count_alts(alts)
+    haploid = rows[:, k.ALLELE2] == k.ABSENT
+    ad = _numbers(data, rows, k.AD_AT, k.AD_LEN, named, contigs)
+    return Variants(
+        *(np.ascontiguousarray(rows[:, c]) for c in (k.CONTIG, k.START, k.END, k.GQ, k.DP)),
+        *(rows[:, c].astype(np.int16) for c in (k.ALLELE1, k.ALLELE2)),
+        rows[:, k.PHASED].astype(np.int8),
+        np.ascontiguousarray(rows[:, k.PHASE_SET]),
+        text(k.REF_AT, k.REF_LEN),
+        alts,
+        text(k.FILTER_AT, k.FILTER_LEN),
+        _with_ref_and_alt_depths(ad, rows),
+        _numbers(data, rows, k.PL_AT, k.PL_LEN, np.where(haploid, named, named * (named + 1) // 2), contigs),
+    )
+
+
+def _count_alts(alts: tuple[np.ndarray, np.ndarray]) -> Any:
+    commas = np.concatenate([[0], np.cumsum(alts[1] == ord(","))])
+    return (1 + commas[alts[0][1:]] - commas[alts[0][:-1]]).astype(np.int32)
+
+
+def _numbers(
+    data: np.ndarray, rows: np.ndarray, at: int, length: int, limit: np.ndarray, contigs: list[Contig]
+) -> tuple[np.ndarray, np.ndarray]:
+    offsets, values, fault = k.number_lists(data, rows[:, at].copy(), rows[:, length].copy(), limit.astype(np.int32))
+    if fault >= 0:
+        raise InputError(f"record {_place(contigs, rows[fault])}: AD or PL holds something that is not a number. Correct the file.")
+    return offsets, values
+
+
+def _with_ref_and_alt_depths(ad: tuple[np.ndarray, np.ndarray], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """xAtlas writes RR and VR (reference and variant reads) where others write AD."""
+    use = (np.diff(ad[0]) == 0) & (rows[:, k.RR] >= 0) & (rows[:, k.VR] >= 0) & (rows[:, k.N_ALT] == 1)
+    if not use.any():
+        return ad
+    lists = [ad[1][ad[0][i] : ad[0][i + 1]] for i in range(len(rows))]
+    for i in np.flatnonzero(use):
+        lists[i] = rows[i, [k.RR, k.VR]]
+    offsets = np.cumsum([0, *map(len, lists)], dtype=np.int32)
+    return offsets, np.concatenate([*lists, np.zeros(0, np.int32)]).astype(np.int32)

@@ -1,0 +1,360 @@
+"""gVCFs into a call store: the samples of a manifest are added, those that are there stay as they are."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from cohelix import dataset, genome, storage
+from cohelix.dataset import FileEntry, Writer
+from cohelix.errors import CohelixError, ConfigError, InputError, ReferenceMismatch
+from cohelix.genome import Contig
+from cohelix.joint import manifest, store
+from cohelix.joint.gvcf.reader import Blocks, GvcfReader, Region, Variants
+from cohelix.joint.kernels import flatten_blocks, join_bands, overlapping_block
+from cohelix.joint.schema import BANDS, MARGIN_BP, IngestParams
+from cohelix.provenance import provenance
+from cohelix.runtime.protocol import Runtime
+
+
+@dataclass(frozen=True)
+class Task:
+    """One batch of samples over one stretch of the genome (None: all of it)."""
+
+    writer: Writer
+    params: IngestParams
+    name: str
+    batch: int
+    first_sample: int
+    rows: tuple[manifest.Row, ...]
+    region: Region | None
+
+
+def ingest(manifest_path: str, out: str, params: IngestParams, runtime: Runtime) -> dataset.Commit:
+    """Add the samples of a manifest to the call store `out`, which is made where there is none.
+
+    Returns the new commit. A run that was killed goes on where it stopped. Raises InputError for a damaged input or a sample that is
+    there already, ReferenceMismatch where builds differ; the store then stays as it was.
+    """
+    rows = manifest.read(manifest_path)
+    before = dataset.find(out)
+    old = None
+    if before is not None:
+        old = store.open_store(out)
+        params = _settle(params, old)
+        _refuse_known(rows, old)
+    work = {"operation": "ingest", "after": before.version if before else 0, "params": asdict(params),
+            "rows": [[r.sample_id, r.path, r.sex, r.batch, _size(r)] for r in rows]}  # fmt: skip
+    writer = Writer(out, store.KIND, dataset.digest_of(work)[:16])
+    try:
+        results = list(runtime.map(_run, _plan(writer, rows, params, old), label="ingest"))
+        return _commit(writer, rows, results, params, old)
+    except CohelixError:
+        writer.abandon()
+        raise
+
+
+def _settle(params: IngestParams, old: store.CallStore) -> IngestParams:
+    """A store keeps its bins and bands: mixing them would make equal samples differ."""
+    kept = old.commit.meta["params"]
+    for name in ("bin_bp", "bands"):
+        asked, default = getattr(params, name), getattr(IngestParams(), name)
+        if asked not in (kept[name], default):
+            raise ConfigError(f"this store was made with ingest.{name} = {kept[name]!r}, and {asked!r} was asked for. Leave it out.")
+    return replace(params, bin_bp=kept["bin_bp"], bands=kept["bands"])
+
+
+def _refuse_known(rows: list[manifest.Row], old: store.CallStore) -> None:
+    known = set(old.samples()["sample_id"].to_pylist())
+    again = [row.number for row in rows if row.sample_id in known]
+    if again:
+        raise InputError(
+            f"{len(again)} of {len(rows)} samples are in the store already (first: manifest row {again[0]}). "
+            "Take them off the manifest, or withdraw them from the store first."
+        )
+
+
+def _size(row: manifest.Row) -> int:
+    if not storage.is_local(row.path):
+        return -1
+    try:
+        return storage.local_path(row.path).stat().st_size
+    except OSError:
+        return -1
+
+
+def _plan(writer: Writer, rows: list[manifest.Row], params: IngestParams, old: store.CallStore | None) -> list[Task]:
+    tasks = []
+    next_sample = old.commit.meta["next_sample"] if old else 0
+    next_batch = old.commit.meta["next_batch"] if old else 0
+    for at in range(0, len(rows), params.batch_samples):
+        batch = tuple(rows[at : at + params.batch_samples])
+        for number, region in enumerate(_stretches(batch, params)):
+            name = f"batch-{next_batch:06d}-{number:05d}"
+            tasks.append(Task(writer, params, name, next_batch, next_sample + at, batch, region))
+        next_batch += 1
+    return tasks
+
+
+def _stretches(batch: tuple[manifest.Row, ...], params: IngestParams) -> list[Region | None]:
+    """The whole genome in one go, unless the batch is larger than a task may be and every file has an index."""
+    from cohelix.joint.gvcf import index
+
+    mebibytes = sum(max(_size(row), 0) for row in batch) / (1 << 20)
+    if mebibytes <= params.stretch_mib or not all(index.find(row.path) for row in batch):
+        return [None]
+    contigs = GvcfReader(batch[0].path).contigs
+    total = sum(contig.length for contig in contigs)
+    stretch = max(1, round(total * params.stretch_mib / mebibytes / params.bin_bp)) * params.bin_bp
+    return [
+        Region(contig.name, start, min(start + stretch, contig.length))
+        for contig in contigs
+        for start in range(0, contig.length, stretch)
+    ]
+
+
+def _run(task: Task) -> dict[str, Any]:
+    """Read the samples of one task, write its parts, record them. What was recorded before is not done again."""
+    known = task.writer.recall(task.name)
+    if known is not None:
+        return known
+    block_parts: list[tuple[np.ndarray, ...]] = []
+    variant_parts: list[pa.Table] = []
+    headers: list[list[list[Any]]] = []
+    samples = []
+    names: dict[str, int] = {}
+    for number, row in enumerate(task.rows):
+        try:
+            reader = GvcfReader(row.path, region=task.region)
+            counts = _read_sample(reader, task, task.first_sample + number, names, block_parts, variant_parts)
+        except CohelixError as error:
+            raise type(error)(f"gVCF of manifest row {row.number}: {error}") from None
+        table = [[contig.name, contig.length] for contig in reader.contigs]
+        if table not in headers:
+            headers.append(table)
+        digest = reader.digest if task.region is None else ""
+        samples.append({"header": headers.index(table), "sha256": digest, "n_blocks": counts[0], "n_variants": counts[1]})
+    parts, files = _write_parts(task, list(names), block_parts, variant_parts)
+    result = {"parts": parts, "files": files, "headers": headers, "samples": samples}
+    task.writer.record(task.name, result)
+    return result
+
+
+def _read_sample(
+    reader: GvcfReader, task: Task, sample: int, names: dict[str, int],
+    block_parts: list[tuple[np.ndarray, ...]], variant_parts: list[pa.Table],
+) -> tuple[int, int]:  # fmt: skip
+    chunks = list(reader.records())
+    if not chunks and task.region is None:
+        raise InputError("expected records behind the header, found none. The file is cut short, or it is not a gVCF.")
+    contig_number = np.array([names.setdefault(c.name, len(names)) for c in reader.contigs] or [0], np.int32)
+    blocks = Blocks(*(np.concatenate(columns) for columns in zip(*(vars(b).values() for b, _ in chunks), strict=True))) if chunks else None
+    n_blocks = n_variants = 0
+    if blocks is not None and blocks.start.size:
+        blocks = _prepare(blocks, task.params, reader)
+        n_blocks = blocks.start.size
+        index, number, low, high, margin = store.cut_blocks(
+            blocks.contig, blocks.start.astype(np.int64), blocks.end.astype(np.int64), task.params.bin_bp, MARGIN_BP
+        )
+        keep = _in_stretch(task, number)
+        key = contig_number[blocks.contig[index]].astype(np.int64) << 32 | number
+        columns = (key, np.full(index.size, sample, np.int32), low, high, blocks.gq[index], blocks.dp[index], blocks.state[index], margin)
+        block_parts.append(tuple(column if keep is None else column[keep] for column in columns))
+    elif task.region is None:
+        raise InputError(
+            "expected a gVCF with reference blocks (<NON_REF>, <*> or ALT \".\"), found variant records only. "
+            "A plain VCF cannot tell hom-ref from no-call: have the caller write a gVCF."
+        )
+    for _, variants in chunks:
+        if variants.start.size:
+            n_variants += variants.start.size
+            variant_parts.append(_variant_table(variants, task, sample, contig_number))
+    return n_blocks, n_variants
+
+
+def _prepare(blocks: Blocks, params: IngestParams, reader: GvcfReader) -> Blocks:
+    """Refuse or flatten overlaps; join bands where that was chosen."""
+    at = int(overlapping_block(blocks.contig, blocks.start, blocks.end))
+    columns = (blocks.contig, blocks.start, blocks.end, blocks.gq, blocks.dp, blocks.state)
+    if at >= 0:
+        if params.overlapping_blocks == "refuse":
+            raise InputError(
+                f"reference blocks overlap at {reader.contigs[blocks.contig[at]].name}:{blocks.start[at] + 1}. Make the gVCF again, "
+                "or let the lower GQ and DP count with --set ingest.overlapping_blocks=minimum."
+            )
+        columns = flatten_blocks(*columns)
+    if params.bands == "aou":
+        columns = join_bands(*columns, np.array(BANDS, np.int32))
+    return Blocks(*columns)
+
+
+def _in_stretch(task: Task, number: np.ndarray) -> np.ndarray | None:
+    """With a stretch, only its own bins: neighbours write theirs."""
+    if task.region is None:
+        return None
+    return (number * task.params.bin_bp >= task.region.start) & (number * task.params.bin_bp < task.region.end)
+
+
+def _variant_table(variants: Variants, task: Task, sample: int, contig_number: np.ndarray) -> pa.Table:
+    n = variants.start.size
+    index, number, margin = store.place_variants(
+        variants.contig, variants.start.astype(np.int64), variants.end.astype(np.int64), task.params.bin_bp, MARGIN_BP
+    )
+    columns = [
+        pa.array(np.full(n, sample, np.int32)), variants.start, variants.end, variants.gq, variants.dp,
+        variants.allele1, variants.allele2, variants.phased, variants.phase_set,
+        _strings(variants.ref), _strings(variants.alts), _strings(variants.filters), _lists(variants.ad), _lists(variants.pl),
+    ]  # fmt: skip
+    table = pa.table([pa.array(column) for column in columns], schema=pa.schema(list(store.VARIANT_SCHEMA)[:-1]))
+    if index.size != n:
+        table = table.take(pa.array(index))
+    key = contig_number[variants.contig[index]].astype(np.int64) << 32 | number
+    table = table.append_column(store.VARIANT_SCHEMA.field("margin"), pa.array(margin)).append_column("key", pa.array(key))
+    keep = _in_stretch(task, number)
+    return table if keep is None else table.filter(pa.array(keep))
+
+
+def _strings(pair: tuple[np.ndarray, np.ndarray]) -> pa.Array:
+    offsets, data = pair
+    return pa.StringArray.from_buffers(offsets.size - 1, pa.py_buffer(offsets), pa.py_buffer(data))
+
+
+def _lists(pair: tuple[np.ndarray, np.ndarray]) -> pa.Array:
+    return pa.ListArray.from_arrays(pa.array(pair[0]), pa.array(pair[1]))
+
+
+def _write_parts(
+    task: Task, names: list[str], block_parts: list[tuple[np.ndarray, ...]], variant_parts: list[pa.Table]
+) -> tuple[list[dict[str, Any]], list[list[Any]]]:
+    blocks = _blocks_by_key(block_parts)
+    variants = _variants_by_key(variant_parts)
+    parts, files = [], []
+    for key in sorted({*blocks, *variants}):
+        name = genome.Bin(0, (key & 0xFFFFFFFF) * task.params.bin_bp, 0, names[key >> 32])
+        block_table = blocks.get(key, store.BLOCK_SCHEMA.empty_table())
+        variant_table = variants.get(key, store.VARIANT_SCHEMA.empty_table())
+        stem = f"bin={name.name}/batch={task.batch:06d}"
+        entries = [
+            task.writer.put(f"variants/{stem}", ".parquet", store.to_parquet(variant_table)),
+            task.writer.put(f"blocks/{stem}", ".parquet", store.to_parquet(block_table)),
+        ]
+        files += [[entry.path, entry.bytes, entry.sha256] for entry in entries]
+        part = store.Part(
+            name.contig, name.start, task.batch, entries[0].path, entries[1].path, len(variant_table), len(block_table)
+        )
+        parts.append(asdict(part))
+    return parts, files
+
+
+def _blocks_by_key(parts: list[tuple[np.ndarray, ...]]) -> dict[int, pa.Table]:
+    if not parts:
+        return {}
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    return {
+        key: pa.table([pa.array(column[at]) for column in columns[1:]], schema=store.BLOCK_SCHEMA)
+        for key, at in _groups(columns[0])
+    }
+
+
+def _variants_by_key(parts: list[pa.Table]) -> dict[int, pa.Table]:
+    if not parts:
+        return {}
+    table = pa.concat_tables(parts).combine_chunks()
+    return {
+        key: table.drop_columns("key").take(pa.array(at)).cast(store.VARIANT_SCHEMA)
+        for key, at in _groups(table["key"].to_numpy())
+    }
+
+
+def _groups(key: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    """(key, indices in order) of each distinct key."""
+    order = np.argsort(key, kind="stable")
+    cuts = np.flatnonzero(np.diff(key[order])) + 1
+    return [(int(key[at[0]]), at) for at in np.split(order, cuts) if at.size]
+
+
+def _commit(
+    writer: Writer, rows: list[manifest.Row], results: list[dict[str, Any]], params: IngestParams, old: store.CallStore | None
+) -> dataset.Commit:
+    headers: list[list[list[Any]]] = list(old.commit.meta["headers"]) if old else []
+    lines = _sample_lines(rows, results, params, old, headers)
+    build = _one_build(headers)
+    table = pa.Table.from_pylist(lines, schema=store.SAMPLE_SCHEMA)
+    if old is not None:
+        table = pa.concat_tables([old.samples(), table])
+    _refuse_twins(table, rows, len(lines))
+    samples = writer.put("samples", ".parquet", store.to_parquet(table))
+    files = [FileEntry(*entry) for result in results for entry in result["files"]]
+    parts = [part for result in results for part in result["parts"]]
+    if old is not None:
+        files += [entry for entry in old.commit.files if entry.path != old.commit.meta["samples"]]
+        parts = old.commit.meta["parts"] + parts
+    next_sample = (old.commit.meta["next_sample"] if old else 0) + len(rows)
+    meta = {
+        "build": build, "bin_bp": params.bin_bp, "margin_bp": MARGIN_BP, "params": asdict(params), "headers": headers,
+        "samples": samples.path, "next_sample": next_sample,
+        "next_batch": (old.commit.meta["next_batch"] if old else 0) + -(-len(rows) // params.batch_samples), "parts": parts,
+    }  # fmt: skip
+    inputs = sorted(("gvcf", line["gvcf_sha256"]) for line in lines)
+    record = provenance("joint ingest", asdict(params), inputs)
+    return writer.commit([samples, *files], meta, record, after=old.commit.version if old else 0)
+
+
+def _sample_lines(
+    rows: list[manifest.Row], results: list[dict[str, Any]], params: IngestParams, old: store.CallStore | None, headers: list[Any]
+) -> list[dict[str, Any]]:
+    """One line per sample, put together from the stretches of its batch. New contig tables are appended to `headers`."""
+    from cohelix.joint.gvcf.bgzf import file_digest
+
+    first_sample = old.commit.meta["next_sample"] if old else 0
+    first_batch = old.commit.meta["next_batch"] if old else 0
+    by_sample: dict[int, dict[str, Any]] = {}
+    batches = [rows[at : at + params.batch_samples] for at in range(0, len(rows), params.batch_samples)]
+    cursor = iter(results)
+    for number, batch in enumerate(batches):
+        for _ in _stretches(tuple(batch), params):
+            result = next(cursor)
+            for place, sample in enumerate(result["samples"]):
+                table = result["headers"][sample["header"]]
+                if table not in headers:
+                    headers.append(table)
+                at = number * params.batch_samples + place
+                line = by_sample.setdefault(at, {"n_variants": 0, "n_blocks": 0})
+                line["n_variants"] += sample["n_variants"]
+                line["n_blocks"] += sample["n_blocks"]
+                line |= {
+                    "sample": first_sample + at, "sample_id": rows[at].sample_id, "sex": rows[at].sex,
+                    "batch_label": rows[at].batch, "batch": first_batch + number, "header": headers.index(table),
+                    "gvcf_sha256": sample["sha256"],
+                }  # fmt: skip
+    for at, line in by_sample.items():
+        line["gvcf_sha256"] = line["gvcf_sha256"] or file_digest(rows[at].path)
+    return [by_sample[at] for at in range(len(rows))]
+
+
+def _one_build(headers: list[list[list[Any]]]) -> str:
+    """The build of all headers together. Raises ReferenceMismatch where a contig has two lengths."""
+    lengths: dict[str, int] = {}
+    for table in headers:
+        for name, length in table:
+            if length and lengths.setdefault(name, length) != length:
+                raise ReferenceMismatch(
+                    f"contig {name} has {lengths[name]} bases in one gVCF and {length} in another: the inputs are of different builds. "
+                    "Put each build into a store of its own (cohelix joint lint names the rows)."
+                )
+    return genome.build_of(Contig(name, length) for name, length in lengths.items())
+
+
+def _refuse_twins(table: pa.Table, rows: list[manifest.Row], added: int) -> None:
+    digests = table["gvcf_sha256"].to_pylist()
+    first: dict[str, int] = {}
+    for at, digest in enumerate(digests):
+        if digest in first and at >= len(digests) - added:
+            row = rows[at - (len(digests) - added)].number
+            raise InputError(
+                f"the gVCF of manifest row {row} has the same content as another sample's. Correct the path, or take the row off."
+            )
+        first.setdefault(digest, at)

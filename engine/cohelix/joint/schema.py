@@ -1,0 +1,127 @@
+"""What the joint caller reads and writes: choices, reason codes, tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cohelix.errors import ConfigError
+
+REASONS = (
+    "called",
+    "no_data",  # no record of the sample touches the site
+    "partial",  # records cover some of the reference bases, not all
+    "no_call",  # the gVCF itself makes no call there (./.)
+    "gq0",  # a call of genotype quality 0, under gq0 = "nocall"
+    "low_depth",  # fewer reads than min_allele_depth
+    "deletion",  # a deletion that the sample carries covers the site (*)
+    "half_call",  # one of two copies is called
+    "ploidy",  # not the number of copies that region and sex allow
+    "overlap",  # the sample's records state more alternate copies over one base than it has chromosomes
+    "lost_allele",  # carries an allele that the callset has no row for (cut, symbolic or unnamed)
+    "filtered",  # fails the genotype filter
+)
+"""Why a genotype is missing, by code. Code 0 is a call."""
+
+(
+    CALLED, NO_DATA, PARTIAL, NO_CALL, GQ0, LOW_DEPTH, DELETION, HALF_CALL, PLOIDY, OVERLAP, LOST_ALLELE, FILTERED,
+) = range(12)  # fmt: skip
+
+SITE_COUNTS = (
+    "n_called", "n_hom_ref", "n_het", "n_hom_alt", "n_haploid_ref", "n_haploid_alt", "ac", "an",
+    "ac_adj", "an_adj", "n_hom_alt_adj", "depth_sum", "gq_sum", "n_with_depth", "n_with_gq",
+    "het_ref_reads", "het_alt_reads", "hom_alt_ref_reads", "hom_alt_alt_reads",
+)  # fmt: skip
+"""Counts of each row over samples. depth_sum and gq_sum are over called genotypes that state them (n_with_depth, n_with_gq)."""
+
+SAMPLE_COUNTS = (
+    "n_sites", "n_called", "n_hom_ref", "n_het", "n_hom_alt", "n_haploid_ref", "n_haploid_alt", "n_called_adj",
+    "n_non_ref", "n_snp", "n_insertion", "n_deletion", "n_transition", "n_transversion",
+    "n_het_snp", "n_hom_alt_snp", "n_het_indel", "n_hom_alt_indel", "n_singleton",
+    "depth_sum", "gq_sum", "n_with_depth", "n_with_gq", "het_ref_reads", "het_alt_reads", "hom_alt_ref_reads", "hom_alt_alt_reads",
+)  # fmt: skip
+"""Counts of each sample over rows. n_snp to n_transversion count alternate alleles carried (rows, not copies)."""
+
+
+def _choose(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ConfigError(f"{name} = {value!r} is not known. Choose {' or '.join(repr(a) for a in allowed)}.")
+
+
+def _between(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ConfigError(f"{name} = {value} is out of range. Choose a value from {low} to {high}.")
+
+
+@dataclass(frozen=True)
+class IngestParams:
+    """How gVCFs are put into a call store. A store keeps the choices it was made with."""
+
+    bin_bp: int = 1_000_000
+    """Genome bin of a file: 1 Mb holds a few MB per thousand samples, small enough to hold, large enough to read fast."""
+    batch_samples: int = 100
+    """Samples per file. A task holds one batch and one stretch of the genome, so this bounds memory."""
+    bands: str = "none"
+    """"none" keeps reference blocks as they are; "aou" joins neighbours in one GQ band of 0/10/20/30/40/60 (notes: GVS)."""
+    overlapping_blocks: str = "refuse"
+    """"refuse", or "minimum": over a base with two reference blocks the lower GQ and DP count."""
+    stretch_mib: int = 256
+    """Compressed input per task. Larger inputs are divided along the genome, by their index."""
+
+    def __post_init__(self) -> None:
+        _between("ingest.bin_bp", self.bin_bp, 10_000, 100_000_000)
+        _between("ingest.batch_samples", self.batch_samples, 1, 100_000)
+        _between("ingest.stretch_mib", self.stretch_mib, 1, 1_000_000)
+        _choose("ingest.bands", self.bands, ("none", "aou"))
+        _choose("ingest.overlapping_blocks", self.overlapping_blocks, ("refuse", "minimum"))
+
+
+@dataclass(frozen=True)
+class CallParams:
+    """The rules of the joint call that are a choice. Defaults are the All of Us policy where it has one."""
+
+    gq0: str = "nocall"
+    """A call of GQ 0 is no evidence ("nocall": GVS drop state ZERO, GATK since 2024), or is taken as it stands ("homref": Hail)."""
+    partial: str = "nocall"
+    """Hom-ref needs evidence over every reference base ("nocall"), or over some of them ("homref": GLnexus allow_partial_data)."""
+    min_allele_depth: int = 0
+    """Reads that a called allele, or a reference block, needs (GLnexus required_dp). 0: any. gatk#8328: DP alone proves nothing."""
+    overlap: str = "nocall"
+    """More alternate copies over a base than chromosomes: "nocall", or "best": het records compete by allele quality."""
+    min_copies: int = 1
+    """Copies that an allele needs in the cohort to get a row (GLnexus min_allele_copy_number)."""
+    min_allele_quality: int = 0
+    """Phred quality that an allele needs in one carrier (GLnexus min_AQ1) ..."""
+    min_allele_quality_twice: int = 0
+    """... or in two carriers (GLnexus min_AQ2)."""
+    max_alleles: int = 100
+    """Alternate alleles kept at one position; the rarest are cut and reported (GVS EXCESS_ALLELES > 100)."""
+    max_span_bp: int = 1_000
+    """Reference evidence for a longer allele is asked over its first bases only (GVS cuts deletions at 1,000)."""
+    genotype_filter: str = "none"
+    """"none", or "adj": genotypes below the adj thresholds become missing. The adj counts are made either way."""
+    adj_min_gq: int = 20
+    """gnomAD adj: GQ >= 20 ..."""
+    adj_min_dp: int = 10
+    """... DP >= 10 on two copies ..."""
+    adj_min_dp_haploid: int = 5
+    """... DP >= 5 on one copy ..."""
+    adj_min_ab: float = 0.2
+    """... and at least this share of reads for each alternate allele of a het."""
+
+    def __post_init__(self) -> None:
+        _choose("joint.gq0", self.gq0, ("nocall", "homref"))
+        _choose("joint.partial", self.partial, ("nocall", "homref"))
+        _choose("joint.overlap", self.overlap, ("nocall", "best"))
+        _choose("joint.genotype_filter", self.genotype_filter, ("none", "adj"))
+        _between("joint.max_alleles", self.max_alleles, 1, 1_000_000)
+        _between("joint.max_span_bp", self.max_span_bp, 1, MARGIN_BP)
+        _between("joint.adj_min_ab", self.adj_min_ab, 0.0, 1.0)
+        for name in ("min_allele_depth", "min_copies", "min_allele_quality", "min_allele_quality_twice", "adj_min_gq"):
+            _between(f"joint.{name}", getattr(self, name), 0, 1_000_000)
+
+
+MARGIN_BP = 1_000
+"""Each bin's files also hold what lies this far beyond its end, so that a bin is called from its own files."""
+
+BANDS = (0, 10, 20, 30, 40, 60)
+"""Lower ends of the GQ bands of "aou" (GVS reference states, notes on GVS)."""
