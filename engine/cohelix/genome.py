@@ -148,14 +148,13 @@ def parse_sex(text: str) -> str:
 
 def parse_region(text: str, contigs: Sequence[Contig]) -> tuple[int, int, int]:
     """`chr7:1,000-2,000` (1-based, both ends in) or `chr7` as (contig index, start, end)."""
-    name, _, span = text.rpartition(":") if ":" in text else (text, "", "")
     names = [contig.name for contig in contigs]
+    if text in names:  # names such as HLA-A*01:01 hold colons themselves
+        return names.index(text), 0, contigs[names.index(text)].length or 2**31 - 1
+    name, _, span = text.rpartition(":") if ":" in text else (text, "", "")
     if name not in names:
         raise InputError(f"region names contig {name!r}, which the data do not have. Contigs begin {', '.join(names[:3])}.")
-    index = names.index(name)
-    if not span:
-        return index, 0, contigs[index].length or 2**31 - 1
     low, _, high = span.replace(",", "").partition("-")
     if not low.isdigit() or (high and not high.isdigit()) or int(low) < 1 or (high and int(high) < int(low)):
         raise InputError(f"expected a region such as chr7:1000-2000, found {text!r}.")
-    return index, int(low) - 1, int(high) if high else int(low)
+    return names.index(name), int(low) - 1, int(high) if high else int(low)
