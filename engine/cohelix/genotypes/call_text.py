@@ -1,13 +1,14 @@
 """Genotypes as text, one character each: the bridge over which a cluster hands a matrix to numpy, in parallel and once.
 
-A line is `contig <tab> source position <tab> position <tab> ref <tab> alt <tab> calls`, `calls` being one character per
-sample: `.` missing, `0` `1` `2` copies of the alternate allele of two, `r` reference and `a` alternate where one copy exists.
-Lines come in the order of (contig, source position). `position`, `ref` and `alt` are trimmed, so `position` may lie behind the
-source position, and two lines may describe the same allele: such lines become one row.
+A line is `contig <tab> source position <tab> position <tab> ref <tab> alt <tab> calls`, `calls` being one character
+per sample: `.` missing, `0` `1` `2` copies of the alternate allele of two, `r` reference and `a` alternate where one
+copy exists. Lines come in the order of (contig, source position). `position`, `ref` and `alt` are trimmed, so
+`position` may lie behind the source position, and two lines may describe the same allele: such lines become one row.
 """
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from cohelix import genome, storage
 from cohelix.dataset import FileEntry, Writer
 from cohelix.errors import ContractError
 from cohelix.genome import Bin
-from cohelix.genotypes import callset
+from cohelix.genotypes import alleles, callset
 from cohelix.genotypes.callset import Callset, Shard
 
 BLOCK_BYTES = 16 << 20
@@ -61,15 +62,15 @@ class Totals:
 
 
 def bins(parts: Iterable[str], *, contigs: Sequence[str], n_samples: int, bin_bp: int, folder: Path) -> Iterator[Spool]:
-    """The lines of gzip files `parts` (read in turn) by genome bin, each as soon as it is complete; the caller removes its file.
+    """The lines of gzip files `parts` (read in turn) by genome bin, each bin as soon as it is complete.
 
-    Raises ContractError where a line is not in order or has another number of genotypes.
+    The caller removes the bin's file. ContractError where a line is out of order or has another number of genotypes.
     """
     rank = {name: index for index, name in enumerate(contigs)}
     open_spools: dict[int, Spool] = {}
     contig, last = "", 0
     for part in parts:
-        with storage.as_local_file(part) as local, igzip.open(local, "rb") as lines:
+        with storage.as_local_file(part) as local, gzip.open(local, "rb") as lines:
             for line in lines:
                 name, source, position, ref, alt, calls = line.rstrip(b"\n").decode("latin-1").split("\t")
                 if len(calls) != n_samples:
@@ -103,8 +104,9 @@ def no_totals(n_samples: int) -> Totals:
 
 
 def write_bin(
-    writer: Writer, spool: Spool, *, build: str, order: np.ndarray, sample_ids: list[str], sexes: list[str], totals: Totals
-) -> tuple[Shard, list[FileEntry]]:
+    writer: Writer, spool: Spool, *, build: str, order: np.ndarray, sample_ids: list[str], sexes: list[str],
+    totals: Totals,
+) -> tuple[Shard, list[FileEntry]]:  # fmt: skip
     """Write one bin as a shard and add it to `totals`.
 
     `order` (samples,): for each sample of the callset, its column in the text. Rows are sorted by (position, ref, alt).
@@ -124,7 +126,7 @@ def write_bin(
             totals.per_sample[name] += per_sample
     totals.n_sites += len(groups)
     totals.n_collapsed += len(ranked) - len(groups)
-    sites = _sites(spool, groups, {name: np.concatenate(parts) for name, parts in counts.items()})
+    sites = _sites(spool, groups, {name: np.concatenate(parts) for name, parts in counts.items()}, len(order))
     place = spool.bin
     return callset.write_shard(
         writer, name=place.name, contig=place.contig, start=place.start, end=place.end, build=build, sites=sites,
@@ -142,8 +144,8 @@ def samples_table(sample_ids: list[str], sexes: list[str], totals: Totals) -> pa
 def encode_shard(opened: Callset, shard: Shard) -> bytes:
     """A shard as gzip text; source position and position are the same.
 
-    A PGEN file does not tell 1 of 1 from 2 of 2: men count as haploid on X and Y outside the pseudo-autosomal regions, and
-    everybody on MT.
+    A PGEN file does not tell 1 of 1 from 2 of 2: men count as haploid on X and Y outside the pseudo-autosomal regions,
+    and everybody on MT.
     """
     sites = opened.sites(shard).select(["contig", "position", "ref", "alt"]).to_pylist()
     sexes = opened.samples().column("sex").to_pylist()
@@ -191,7 +193,7 @@ def _count(block: np.ndarray) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         yield name, seen.sum(1, dtype=np.int64), seen.sum(0, dtype=np.int64)
 
 
-def _sites(spool: Spool, groups: list[list[int]], counts: dict[str, np.ndarray]) -> pa.Table:
+def _sites(spool: Spool, groups: list[list[int]], counts: dict[str, np.ndarray], n_samples: int) -> pa.Table:
     sites = [spool.sites[group[0]] for group in groups]
     contig = spool.bin.contig
     diploid = counts["n_hom_ref"] + counts["n_het"] + counts["n_hom_alt"]
@@ -204,20 +206,11 @@ def _sites(spool: Spool, groups: list[list[int]], counts: dict[str, np.ndarray])
         "ref": pa.array([ref for _, ref, _ in sites], pa.string()),
         "alt": pa.array([alt for _, _, alt in sites], pa.string()),
         "id": pa.array([f"{contig}:{position}:{ref}:{alt}" for position, ref, alt in sites], pa.string()),
-        "kind": pa.array([allele_kind(ref, alt) for _, ref, alt in sites], pa.string()),
+        "kind": pa.array([alleles.kind_of(ref, alt) for _, ref, alt in sites], pa.string()),
     }
     columns |= {name: pa.array(counts[name]) for name in COUNTS}
     columns["ac"] = pa.array(counts["n_het"] + 2 * counts["n_hom_alt"] + counts["n_haploid_alt"])
     columns["an"] = pa.array(2 * diploid + haploid)
+    columns["missing_no_call"] = pa.array(n_samples - counts["n_called"])
     return pa.table(columns)
 
-
-def allele_kind(ref: str, alt: str) -> str:
-    """snp, insertion, deletion, mnp or other, of trimmed alleles; other: symbolic, or both alleles of several bases differ."""
-    if not (ref + alt).isalpha():
-        return "other"
-    if len(ref) == len(alt):
-        return "snp" if len(ref) == 1 else "mnp"
-    if len(ref) == 1 and alt.startswith(ref):
-        return "insertion"
-    return "deletion" if len(alt) == 1 and ref.startswith(alt) else "other"

