@@ -19,7 +19,7 @@ def import_(
     source: Annotated[str, typer.Argument(help="A variant dataset (.vds) or a matrix table (.mt).")],
     out: Annotated[str, typer.Option("--out", "-o", help="The callset to write.")],
     gq0: Annotated[
-        str, typer.Option(help="A hom-ref call of GQ 0 in a VDS: nocall (as All of Us) or homref (as Hail).")
+        str, typer.Option(help="A call of GQ 0 in a VDS: nocall (as in All of Us), or homref: it stands (as in Hail).")
     ] = "nocall",
     overwrite: Annotated[bool, typer.Option(help="Make a new version of a callset that is there.")] = False,
     scratch: Scratch = None,

@@ -67,28 +67,39 @@ def bins(parts: Iterable[str], *, contigs: Sequence[str], n_samples: int, bin_bp
     The caller removes the bin's file. ContractError where a line is out of order or has another number of genotypes.
     """
     rank = {name: index for index, name in enumerate(contigs)}
-    open_spools: dict[int, Spool] = {}
+    spools: dict[int, Spool] = {}
     contig, last = "", 0
+    try:
+        for name, source, site, calls in _lines(parts, n_samples):
+            if name != contig:
+                yield from _finished(spools, None)
+                contig, last = name, 0
+            if source < last:
+                raise ContractError("lines of genotypes are not in the order of the genome.")
+            last = source
+            yield from _finished(spools, (last - 1) // bin_bp)
+            number = (site[0] - 1) // bin_bp
+            if number not in spools:
+                place = Bin(rank[name], number * bin_bp, (number + 1) * bin_bp, name)
+                path = folder / place.name
+                spools[number] = Spool(place, path, path.open("wb"))
+            spools[number].add(site, calls)
+        yield from _finished(spools, None)
+    finally:
+        for spool in spools.values():
+            spool.handle.close()
+
+
+def _lines(parts: Iterable[str], n_samples: int) -> Iterator[tuple[str, int, tuple[int, str, str], bytes]]:
+    """(contig, source position, (position, ref, alt), calls) of each line."""
     for part in parts:
         with storage.as_local_file(part) as local, gzip.open(local, "rb") as lines:
             for line in lines:
-                name, source, position, ref, alt, calls = line.rstrip(b"\n").decode("latin-1").split("\t")
+                head, _, calls = line.rstrip(b"\n").rpartition(b"\t")
                 if len(calls) != n_samples:
                     raise ContractError(f"expected {n_samples} genotypes in a line, got {len(calls)}.")
-                if name != contig:
-                    yield from _finished(open_spools, None)
-                    contig, last = name, 0
-                if int(source) < last:
-                    raise ContractError("lines of genotypes are not in the order of the genome.")
-                last = int(source)
-                yield from _finished(open_spools, (last - 1) // bin_bp)
-                number = (int(position) - 1) // bin_bp
-                if number not in open_spools:
-                    place = Bin(rank[name], number * bin_bp, (number + 1) * bin_bp, name)
-                    path = folder / place.name
-                    open_spools[number] = Spool(place, path, path.open("wb"))
-                open_spools[number].add((int(position), ref, alt), calls.encode("latin-1"))
-    yield from _finished(open_spools, None)
+                name, source, position, ref, alt = head.decode().split("\t")
+                yield name, int(source), (int(position), ref, alt), calls
 
 
 def _finished(open_spools: dict[int, Spool], below: int | None) -> Iterator[Spool]:

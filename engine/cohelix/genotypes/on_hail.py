@@ -156,7 +156,7 @@ def _columns(matrix: Any) -> list[tuple[str, str]]:
 
 
 def export_calls(matrix: Any, folder: str) -> tuple[list[str], int]:
-    """Write `matrix` as lines of `genotypes.call_text`, a file per partition. Returns the files and the ALTs left out."""
+    """Write `matrix` as lines of `genotypes.call_text`, a file per partition. Returns the files, the ALTs left out."""
     hail = on_hail.session()
     with hail_errors("source"):
         n_left_out = _export(hail, matrix, storage.join(folder, "rows.gz"))

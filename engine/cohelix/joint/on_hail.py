@@ -106,7 +106,7 @@ def import_vds(
 
     The genotype of a sample at a variant row is its variant call where it has one, else hom-ref where one of its
     reference blocks covers the first base (with the ploidy the block records, two where it records none), else a
-    no-call. `gq0`: a hom-ref call of GQ 0 is a no-call ("nocall", as in All of Us) or a call ("homref", as in Hail).
+    no-call. `gq0`: any call of GQ 0 is a no-call ("nocall", as in All of Us) or stands ("homref", as in Hail).
     """
     vds = read_vds(source, gq0=gq0)
     params = {
@@ -173,8 +173,7 @@ def dense(vds: Any, *, gq0: str) -> Any:
     if gq0 == "nocall":
         block = hail.or_missing(hail.coalesce(reference.GQ, 1) > 0, block)
         if "GQ" in variants.entry:
-            no_evidence = hail.coalesce(call.is_hom_ref(), False) & (hail.coalesce(variants.GQ, 1) == 0)
-            call = hail.or_missing(~no_evidence, call)
+            call = hail.or_missing(hail.coalesce(variants.GQ, 1) > 0, call)
     fields = {"LGT": call} | ({"LA": variants.LA} if call_field == "LGT" else {})
     matrix = hail.vds.to_dense_mt(
         hail.vds.VariantDataset(
