@@ -6,7 +6,6 @@ tables. A task is one megabase of the genome. Run again after a crash, it goes o
     spark-submit --properties-file spark-conf/cluster.conf pipelines/joint_call.py cohort.calls -o cohort.callset
 """
 
-from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -15,7 +14,7 @@ from cohelix.cli.__main__ import main
 from cohelix.jobs.config import load_params
 from cohelix.joint.call import call
 from cohelix.joint.schema import CallParams
-from cohelix.runtime.protocol import open_runtime
+from cohelix.runtime.protocol import opened_runtime
 
 pipeline = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -24,7 +23,8 @@ pipeline = typer.Typer(rich_markup_mode=None, add_completion=False)
 def joint_call(
     calls: Annotated[str, typer.Argument(help="Call store to read.")],
     out: Annotated[str, typer.Option("--out", "-o", help="Callset to make.")],
-    sites: Annotated[str | None, typer.Option("--sites", help="Call these sites, not those found.")] = None,
+    sites: Annotated[str | None, typer.Option("--sites", help="Alleles that get a row in any case.")] = None,
+    only_sites: Annotated[bool, typer.Option("--only-sites", help="No other rows than those of --sites.")] = False,
     fasta: Annotated[str | None, typer.Option("--fasta", help="Reference to left-align alleles with.")] = None,
     region: Annotated[str | None, typer.Option("--region", help="Part of the genome, as chr20:1-5000000.")] = None,
     config: Annotated[str | None, typer.Option("--config", help="Settings in TOML.")] = None,
@@ -35,8 +35,8 @@ def joint_call(
 ) -> None:
     """Call genotypes of all samples at all sites."""
     params = load_params(CallParams, "joint", preset=preset, config=config, overrides=overrides or ())
-    with closing(open_runtime(runtime, cores=cores)) as here:
-        call(calls, out, params, here, sites=sites, fasta=fasta, region=region)
+    with opened_runtime(runtime, cores=cores) as here:
+        call(calls, out, params, here, sites=sites, only_sites=only_sites, fasta=fasta, region=region)
 
 
 if __name__ == "__main__":

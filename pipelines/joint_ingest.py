@@ -7,7 +7,6 @@ manifest, it adds the new samples.
     spark-submit --properties-file spark-conf/cluster.conf pipelines/joint_ingest.py cohort.tsv -o cohort.calls
 """
 
-from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -16,7 +15,7 @@ from cohelix.cli.__main__ import main
 from cohelix.jobs.config import load_params
 from cohelix.joint.ingest import ingest
 from cohelix.joint.schema import IngestParams
-from cohelix.runtime.protocol import open_runtime
+from cohelix.runtime.protocol import opened_runtime
 
 pipeline = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -33,7 +32,7 @@ def joint_ingest(
 ) -> None:
     """Put gVCFs into a call store."""
     params = load_params(IngestParams, "ingest", preset=preset, config=config, overrides=overrides or ())
-    with closing(open_runtime(runtime, cores=cores)) as here:
+    with opened_runtime(runtime, cores=cores) as here:
         ingest(manifest, out, params, here)
 
 

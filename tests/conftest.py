@@ -14,10 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
 PROGRAMS = ("bcftools", "plink2")
+
+# A first call compiles its kernel: seconds, which is no property of the example that meets it.
+settings.register_profile("cohelix", deadline=None)
+settings.load_profile("cohelix")
 
 # Spark binds to the address its host name resolves to, which may be none; it is read when pyspark is first imported.
 os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import re
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -98,7 +99,7 @@ def test_ploidy_segments_cover_the_contig_once(build: str, contig: str, sex: str
     segments = genome.ploidy_segments(build, contig, sex, length)
     assert segments[0][0] == 0
     assert segments[-1][1] >= length
-    assert all(a[1] == b[0] for a, b in zip(segments, segments[1:], strict=False))
+    assert all(a[1] == b[0] for a, b in pairwise(segments))
 
 
 @pytest.mark.parametrize(
@@ -176,12 +177,11 @@ def test_parse_sex__refused() -> None:
         genome.parse_sex("3")
 
 
-@given(end=st.integers(0, 5_000_000), size=st.integers(1, 1_000_000).map(lambda n: n * 10))
+@given(end=st.integers(0, 5_000_000), size=st.integers(1_000, 10_000_000))
 def test_bins_tile_from_the_start(end: int, size: int) -> None:
-    bins = genome.bins_of(3, Contig("chr4", 0), size, end)[:1000]
+    bins = genome.bins_of(3, Contig("chr4", 0), size, end)
     assert bins[0].start == 0
     assert all(b.end - b.start == size and b.contig_index == 3 for b in bins)
-    assert all(a.end == b.start for a, b in zip(bins, bins[1:], strict=False))
+    assert all(a.end == b.start for a, b in pairwise(bins))
     assert [b.name for b in bins] == sorted(b.name for b in bins)
-    if len(bins) < 1000:
-        assert bins[-1].end >= end > bins[-1].start or end == 0
+    assert bins[-1].end >= end > bins[-1].start or end == 0

@@ -12,7 +12,7 @@ import click
 import typer
 
 from cohelix import __version__
-from cohelix.cli import config, doctor, genotypes, joint, simulate
+from cohelix.cli import config, doctor, genotypes, hail, joint, simulate
 from cohelix.errors import CohelixError, ConfigError, ContractError
 
 INTERRUPTED = 130
@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 app.add_typer(joint.app, name="joint")
 app.add_typer(genotypes.app, name="genotypes")
+app.add_typer(hail.app, name="hail")
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(config.app, name="config")
 app.command("doctor")(doctor.doctor)
@@ -64,9 +65,12 @@ def main(application: typer.Typer = app) -> None:
 
 def run(arguments: list[str], application: typer.Typer = app) -> int:
     """Run one command line and return its exit code; errors are printed on stderr."""
+    command = typer.main.get_command(application)
     try:
-        outcome = application(arguments, prog_name=application.info.name or None, standalone_mode=False)
-        return outcome if isinstance(outcome, int) else 0
+        # Not through command.main(), which turns a closed pipe and Ctrl-C into exits without a word.
+        with command.make_context(application.info.name or Path(sys.argv[0]).name, arguments) as context:
+            command.invoke(context)
+        return 0
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except (click.exceptions.Abort, KeyboardInterrupt):
