@@ -49,9 +49,9 @@ class Records:
 def read_records(root: str, batch: Batch, gq0_is_nocall: bool) -> Records:
     """Read and digest the variant records of a batch."""
     table = store.VARIANT_SCHEMA.empty_table() if batch.variants is None else store.read_table(root, batch.variants, columns=_VARIANT_COLUMNS)
-    table = table.combine_chunks()
-    start, end, gq, dp = (table[name].to_numpy() for name in ("start", "end", "gq", "dp"))
-    allele = np.stack([table["allele1"].to_numpy(), table["allele2"].to_numpy()], axis=1)
+    table, at = _of_samples(table, batch.numbers)
+    start, end, gq, dp = (store.values(table, name) for name in ("start", "end", "gq", "dp"))
+    allele = np.stack([store.values(table, "allele1"), store.values(table, "allele2")], axis=1)
     ref_at, ref = _text(table["ref"])
     alts_at, alts = _text(table["alts"])
     ad_at, ad = _numbers(table["ad"])
@@ -66,14 +66,14 @@ def read_records(root: str, batch: Batch, gq0_is_nocall: bool) -> Records:
     records[:, g.R_CODE1 : g.R_CODE2 + 1] = codes
     records[:, g.R_REF_READS : g.R_READS2 + 1] = kernels.called_depths(allele, ad_at, ad)
     records[:, g.R_QUALITY] = quality
-    return Records(records, _slices(table["sample"].to_numpy(), batch.numbers), unify.keys_of(found, ref, alts), found)
+    return Records(records, at, unify.keys_of(found, ref, alts), found)
 
 
 def read_blocks(root: str, batch: Batch) -> tuple[np.ndarray, ...]:
     """(start, end, gq, dp, state, at) of the reference blocks of a batch."""
     table = store.BLOCK_SCHEMA.empty_table() if batch.blocks is None else store.read_table(root, batch.blocks, columns=_BLOCK_COLUMNS)
-    columns = {name: table[name].to_numpy() for name in _BLOCK_COLUMNS}
-    at = _slices(columns["sample"], batch.numbers)
+    table, at = _of_samples(table, batch.numbers)
+    columns = {name: store.values(table, name) for name in _BLOCK_COLUMNS}
     return (columns["start"], columns["end"], columns["gq"], columns["dp"], columns["state"], at)
 
 
@@ -91,8 +91,14 @@ def allele_table(records: Records, rows: dict[unify.Key, int], align: dict[unify
     return table
 
 
-def _slices(sample: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    return np.concatenate([np.searchsorted(sample, numbers, "left"), [sample.size]]).astype(np.int64)
+def _of_samples(table: pa.Table, numbers: np.ndarray) -> tuple[pa.Table, np.ndarray]:
+    """Rows of the samples `numbers` (ascending), and where each sample's rows begin; the last entry is their end."""
+    sample = store.values(table, "sample")
+    at = np.searchsorted(sample, numbers, "left")
+    sizes = np.searchsorted(sample, numbers, "right") - at
+    if sizes.sum() != sample.size:
+        table = table.filter(store.column(np.isin(sample, numbers)))
+    return table.combine_chunks(), np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
 
 def _text(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
@@ -104,8 +110,8 @@ def _text(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
 
 def _numbers(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     array = _one(column, pa.list_(pa.int32()))
-    at = array.offsets.to_numpy() if len(array) else np.zeros(1, np.int32)
-    return at, array.values.to_numpy() if len(array.values) else np.zeros(1, np.int32)
+    at = np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1] if len(array) else np.zeros(1, np.int32)
+    return at, np.frombuffer(array.values.buffers()[1], np.int32)[array.values.offset :] if len(array.values) else np.zeros(1, np.int32)
 
 
 def _one(column: pa.ChunkedArray, type_: pa.DataType) -> pa.Array:

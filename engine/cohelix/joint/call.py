@@ -87,8 +87,8 @@ def call(
             "fasta": fasta, "region": region, "samples": opened.commit.meta["samples"], "parts": opened.commit.meta["parts"]}  # fmt: skip
     writer = Writer(out, callset.KIND, dataset.digest_of(work)[:16])
     samples = opened.samples()
-    cohort = _cohort(samples)
-    tasks = _plan(writer, opened, contigs, params, forced, only_sites, fasta, window, runtime.share(cohort))
+    cohort = cohort_of(samples)
+    tasks = plan(writer, opened, contigs, params, forced, only_sites, fasta, window, runtime.share(cohort))
     try:
         results = list(runtime.map(run, tasks, label="call"))
         inputs = sorted(("gvcf", digest) for digest in samples["gvcf_sha256"].to_pylist())
@@ -100,18 +100,18 @@ def call(
         raise
 
 
-def _cohort(samples: pa.Table) -> Cohort:
+def cohort_of(samples: pa.Table) -> Cohort:
     ids = samples["sample_id"].to_pylist()
     order = sorted(range(len(ids)), key=lambda i: ids[i].encode())
     column = np.empty(len(ids), np.int64)
     column[order] = np.arange(len(ids))
-    numbers, batch = samples["sample"].to_numpy(), samples["batch"].to_numpy()
+    numbers, batch = store.values(samples, "sample"), store.values(samples, "batch")
     sexes = samples["sex"].to_pylist()
     batches = tuple((int(b), numbers[batch == b], column[batch == b]) for b in np.unique(batch))
     return Cohort([ids[i] for i in order], [sexes[i] for i in order], batches)
 
 
-def _plan(
+def plan(
     writer: Writer, opened: store.CallStore, contigs: list[Contig], params: CallParams, forced: dict[str, list[unify.Key]],
     only_forced: bool, fasta: str | None, window: tuple[int, int, int] | None, cohort: Callable[[], Cohort],
 ) -> list[Task]:  # fmt: skip
@@ -148,18 +148,18 @@ def run(task: Task) -> dict[str, Any]:
         return known
     cohort = task.cohort()
     batches = [Batch(numbers, columns, *task.parts.get(b, (None, None))) for b, numbers, columns in cohort.batches]
-    held = _Held(task, batches)
-    rows, align, cut = _collect(task, held)
+    held = Held(task, batches)
+    rows, align, cut = collect_rows(task, held)
     result: dict[str, Any] = {"shard": None, "files": [], "cut": cut, "counts": None, "contig": task.bin.contig}
     if rows:
         with tempfile.TemporaryDirectory(prefix="cohelix-") as folder:
-            genotyped = _genotype(task, cohort, held, rows, align, Path(folder))
+            genotyped = genotype(task, cohort, held, rows, align, Path(folder))
             result |= _write(task, cohort, rows, genotyped)
     task.writer.record(f"call-{task.bin.name}", result)
     return result
 
 
-class _Held:
+class Held:
     """Digested records of the batches, kept while they fit."""
 
     def __init__(self, task: Task, batches: list[Batch]) -> None:
@@ -178,7 +178,7 @@ class _Held:
         return records
 
 
-def _collect(task: Task, held: _Held) -> tuple[list[unify.Row], dict[unify.Key, unify.Key], list[list[int]]]:
+def collect_rows(task: Task, held: Held) -> tuple[list[unify.Row], dict[unify.Key, unify.Key], list[list[int]]]:
     """Rows of the bin, the left-aligned key of each key that moved, and positions that were cut: [position, alleles, kept]."""
     fetch = unify.fetcher(task.fasta, task.bin.contig) if task.fasta else None
     alleles: dict[unify.Key, unify.Allele] = {}
@@ -209,7 +209,7 @@ def _aligned(key: unify.Key, align: dict[unify.Key, unify.Key], fetch: unify.Fet
 
 
 @dataclass
-class _Genotyped:
+class Genotyped:
     """cells of each batch as (rows, samples) int8, in memory or in a scratch file; partial rows; counts."""
 
     cells: list[tuple[np.ndarray, np.ndarray]]
@@ -219,15 +219,15 @@ class _Genotyped:
     sample_counts: np.ndarray
 
 
-def _genotype(
-    task: Task, cohort: Cohort, held: _Held, rows: list[unify.Row], align: dict[unify.Key, unify.Key], scratch: Path
-) -> _Genotyped:
+def genotype(
+    task: Task, cohort: Cohort, held: Held, rows: list[unify.Row], align: dict[unify.Key, unify.Key], scratch: Path
+) -> Genotyped:
     table = _row_table(rows, task.params)
     ploidy = _row_ploidy(task, table[:, g.W_POSITION])
     number_of = {row.key: number for number, row in enumerate(rows)}
     settings = _settings(task.params)
     sex = np.array([genome.SEXES.index(s) for s in cohort.sexes], np.int8)
-    out = _Genotyped(
+    out = Genotyped(
         [], [], np.zeros((len(rows), len(REASONS)), np.int64), np.zeros((len(rows), len(SITE_COUNTS)), np.int64),
         np.zeros((len(cohort.sample_ids), len(SAMPLE_COUNTS)), np.int64),
     )  # fmt: skip
@@ -299,7 +299,7 @@ _PGEN = np.full(256, callset.MISSING, np.int8)
 _PGEN[[0, 1, 2, g.HAPLOID_REF, g.HAPLOID_ALT]] = [0, 1, 2, 0, 2]
 
 
-def _write(task: Task, cohort: Cohort, rows: list[unify.Row], made: _Genotyped) -> dict[str, Any]:
+def _write(task: Task, cohort: Cohort, rows: list[unify.Row], made: Genotyped) -> dict[str, Any]:
     n_samples = len(cohort.sample_ids)
     singleton = np.flatnonzero(made.site_counts[:, SITE_COUNTS.index("ac")] == 1)
 
@@ -326,19 +326,19 @@ def _write(task: Task, cohort: Cohort, rows: list[unify.Row], made: _Genotyped) 
     return {"shard": shard.to_meta(), "files": [[f.path, f.bytes, f.sha256] for f in files], "counts": counts}
 
 
-def _site_table(task: Task, rows: list[unify.Row], made: _Genotyped) -> pa.Table:
+def _site_table(task: Task, rows: list[unify.Row], made: Genotyped) -> pa.Table:
     contig = task.bin.contig
     columns: dict[str, Any] = {
-        "contig": pa.array([contig] * len(rows), pa.string()),
-        "position": pa.array([row.position + 1 for row in rows], pa.int32()),
-        "ref": pa.array([row.ref for row in rows], pa.string()),
-        "alt": pa.array([row.alt for row in rows], pa.string()),
-        "id": pa.array([f"{contig}:{row.position + 1}:{row.ref}:{row.alt}" for row in rows], pa.string()),
-        "kind": pa.array([KINDS[unify.kind_of(row.ref, row.alt)] for row in rows], pa.string()),
+        "contig": store.text([contig] * len(rows)),
+        "position": store.column(np.array([row.position + 1 for row in rows], np.int32)),
+        "ref": store.text([row.ref for row in rows]),
+        "alt": store.text([row.alt for row in rows]),
+        "id": store.text([f"{contig}:{row.position + 1}:{row.ref}:{row.alt}" for row in rows]),
+        "kind": store.text([KINDS[unify.kind_of(row.ref, row.alt)] for row in rows]),
     }
-    columns |= {name: pa.array(np.ascontiguousarray(made.site_counts[:, i])) for i, name in enumerate(SITE_COUNTS)}
-    columns["forced"] = pa.array([row.forced for row in rows], pa.bool_())
-    columns |= {f"missing_{name}": pa.array(np.ascontiguousarray(made.reasons[:, i])) for i, name in enumerate(REASONS) if i}
+    columns |= {name: store.column(made.site_counts[:, i]) for i, name in enumerate(SITE_COUNTS)}
+    columns["forced"] = store.column(np.array([row.forced for row in rows], bool))
+    columns |= {f"missing_{name}": store.column(made.reasons[:, i]) for i, name in enumerate(REASONS) if i}
     return pa.table(columns)
 
 
@@ -348,11 +348,11 @@ def _partial_table(parts: list[np.ndarray]) -> pa.Table:
     copies = np.array(["0", "1", "*", "."])
     return pa.table(
         {
-            "row": pa.array(rows[:, 0].astype(np.int32)),
-            "sample": pa.array(rows[:, 1].astype(np.int32)),
-            "first": pa.array(copies[rows[:, 2]], pa.string()),
-            "second": pa.array(copies[rows[:, 3]], pa.string()),
-            "reason": pa.array(np.array(REASONS)[rows[:, 4]], pa.string()),
+            "row": store.column(rows[:, 0].astype(np.int32)),
+            "sample": store.column(rows[:, 1].astype(np.int32)),
+            "first": store.text(copies[rows[:, 2]].tolist()),
+            "second": store.text(copies[rows[:, 3]].tolist()),
+            "reason": store.text(np.array(REASONS)[rows[:, 4]].tolist()),
         }
     )
 
@@ -365,8 +365,8 @@ def _commit(
     for result in results:
         if result["counts"]:
             counts += np.load(io.BytesIO(storage.read(result["counts"])))
-    table = {"sample_id": pa.array(cohort.sample_ids, pa.string()), "sex": pa.array(cohort.sexes, pa.string())}
-    table |= {name: pa.array(np.ascontiguousarray(counts[:, i])) for i, name in enumerate(SAMPLE_COUNTS)}
+    table = {"sample_id": store.text(cohort.sample_ids), "sex": store.text(cohort.sexes)}
+    table |= {name: store.column(counts[:, i]) for i, name in enumerate(SAMPLE_COUNTS)}
     samples = callset.write_samples(writer, pa.table(table))
     files = [FileEntry(*entry) for result in results for entry in result["files"]]
     cut = [(result["contig"], *row) for result in results for row in result["cut"]]

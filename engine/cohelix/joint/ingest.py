@@ -203,18 +203,20 @@ def _variant_table(variants: Variants, task: Task, sample: int, contig_number: n
     index, number, margin = store.place_variants(
         variants.contig, variants.start.astype(np.int64), variants.end.astype(np.int64), task.params.bin_bp, MARGIN_BP
     )
-    columns = [
-        pa.array(np.full(n, sample, np.int32)), variants.start, variants.end, variants.gq, variants.dp,
+    numbers = [
+        np.full(n, sample, np.int32), variants.start, variants.end, variants.gq, variants.dp,
         variants.allele1, variants.allele2, variants.phased, variants.phase_set,
+    ]  # fmt: skip
+    texts = [
         _strings(variants.ref), _strings(variants.alts), _strings(variants.filters), _lists(variants.ad), _lists(variants.pl),
     ]  # fmt: skip
-    table = pa.table([pa.array(column) for column in columns], schema=pa.schema(list(store.VARIANT_SCHEMA)[:-1]))
+    table = pa.table([*map(store.column, numbers), *texts], schema=pa.schema(list(store.VARIANT_SCHEMA)[:-1]))
     if index.size != n:
-        table = table.take(pa.array(index))
+        table = table.take(store.column(index))
     key = contig_number[variants.contig[index]].astype(np.int64) << 32 | number
-    table = table.append_column(store.VARIANT_SCHEMA.field("margin"), pa.array(margin)).append_column("key", pa.array(key))
+    table = table.append_column(store.VARIANT_SCHEMA.field("margin"), store.column(margin)).append_column("key", store.column(key))
     keep = _in_stretch(task, number)
-    return table if keep is None else table.filter(pa.array(keep))
+    return table if keep is None else table.filter(store.column(keep))
 
 
 def _strings(pair: tuple[np.ndarray, np.ndarray]) -> pa.Array:
@@ -223,7 +225,7 @@ def _strings(pair: tuple[np.ndarray, np.ndarray]) -> pa.Array:
 
 
 def _lists(pair: tuple[np.ndarray, np.ndarray]) -> pa.Array:
-    return pa.ListArray.from_arrays(pa.array(pair[0]), pa.array(pair[1]))
+    return pa.ListArray.from_arrays(store.column(pair[0]), store.column(pair[1]))
 
 
 def _write_parts(
@@ -254,7 +256,7 @@ def _blocks_by_key(parts: list[tuple[np.ndarray, ...]]) -> dict[int, pa.Table]:
         return {}
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     return {
-        key: pa.table([pa.array(column[at]) for column in columns[1:]], schema=store.BLOCK_SCHEMA)
+        key: pa.table([store.column(column[at]) for column in columns[1:]], schema=store.BLOCK_SCHEMA)
         for key, at in _groups(columns[0])
     }
 
@@ -264,8 +266,8 @@ def _variants_by_key(parts: list[pa.Table]) -> dict[int, pa.Table]:
         return {}
     table = pa.concat_tables(parts).combine_chunks()
     return {
-        key: table.drop_columns("key").take(pa.array(at)).cast(store.VARIANT_SCHEMA)
-        for key, at in _groups(table["key"].to_numpy())
+        key: table.drop_columns("key").take(store.column(at)).cast(store.VARIANT_SCHEMA)
+        for key, at in _groups(store.values(table, "key"))
     }
 
 
@@ -282,7 +284,7 @@ def _commit(
     headers: list[list[list[Any]]] = list(old.commit.meta["headers"]) if old else []
     lines = _sample_lines(rows, results, params, old, headers)
     build = _one_build(headers)
-    table = pa.Table.from_pylist(lines, schema=store.SAMPLE_SCHEMA)
+    table = _sample_table(lines)
     if old is not None:
         table = pa.concat_tables([old.samples(), table])
     _refuse_twins(table, rows, len(lines))
@@ -301,6 +303,14 @@ def _commit(
     inputs = sorted(("gvcf", line["gvcf_sha256"]) for line in lines)
     record = provenance("joint ingest", asdict(params), inputs)
     return writer.commit([samples, *files], meta, record, after=old.commit.version if old else 0)
+
+
+def _sample_table(lines: list[dict[str, Any]]) -> pa.Table:
+    columns = []
+    for field in store.SAMPLE_SCHEMA:
+        cells = [line[field.name] for line in lines]
+        columns.append(store.text(cells) if field.type == pa.string() else store.column(np.array(cells, field.type.to_pandas_dtype())))
+    return pa.table(columns, schema=store.SAMPLE_SCHEMA)
 
 
 def _sample_lines(

@@ -8,6 +8,7 @@ margin of its bin (one base before, `MARGIN_BP` behind), marked `margin`, so tha
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,6 +132,30 @@ def in_genome_order(lengths: dict[str, int]) -> list[Contig]:
     known = {name: rank for rank, name in enumerate([*map(str, range(1, 23)), "X", "Y", "MT"])}
     ranked = sorted(lengths, key=lambda name: (known.get(genome.plain_name(name), len(known)), name))
     return [Contig(name, lengths[name]) for name in ranked]
+
+
+def column(values: np.ndarray) -> pa.Array:
+    """`values` as an Arrow array of the same type, without a copy (and without pandas, which `pa.array` imports where it is there)."""
+    values = np.ascontiguousarray(values)
+    if values.dtype == bool:
+        buffer = pa.py_buffer(np.packbits(values, bitorder="little"))
+        return pa.Array.from_buffers(pa.bool_(), values.size, [None, buffer])
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), values.size, [None, pa.py_buffer(values)])
+
+
+def text(strings: Sequence[str]) -> pa.Array:
+    """`strings` as an Arrow array (again without pandas, which `pa.array` imports where it is there)."""
+    encoded = [string.encode() for string in strings]
+    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
+
+
+def values(table: pa.Table, name: str) -> np.ndarray:
+    """A column of whole numbers as an array, without a copy (and without pandas)."""
+    array = table.column(name).combine_chunks()
+    if len(array) == 0:
+        return np.zeros(0, array.type.to_pandas_dtype())
+    return np.frombuffer(array.buffers()[1], array.type.to_pandas_dtype())[array.offset : array.offset + len(array)]
 
 
 def to_parquet(table: pa.Table) -> bytes:

@@ -1,6 +1,7 @@
-"""Threads of this process, scheduled by dask; kernels release the GIL.
+"""Threads of this process; kernels release the GIL.
 
-Where a `dask.distributed` client is active, its workers do the work instead.
+Where a `dask.distributed` client is active, its workers do the work instead. Without one, the standard library's thread
+pool does what dask's threaded scheduler would, and a short command does not pay for importing dask.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -25,17 +28,12 @@ class LocalRuntime:
     def map(self, function: Callable[[T], R], tasks: Sequence[T], *, label: str) -> Iterator[R]:
         if len(tasks) <= 1 or self.cores == 1:
             return iter([function(task) for task in tasks])
-        import dask
-        from dask.delayed import delayed
-
         if _distributed_is_active():
+            import dask
+            from dask.delayed import delayed
+
             return iter(dask.compute(*(delayed(function, pure=False, traverse=False)(task) for task in tasks)))
-        attempt = _UntilFirstFailure(function)
-        lazy = [delayed(attempt, pure=False, traverse=False)(task) for task in tasks]
-        with _progress(label):
-            results = dask.compute(*lazy, scheduler="threads", num_workers=self.cores)
-        attempt.raise_failure()
-        return iter(results)
+        return iter(_in_threads(function, tasks, self.cores, label))
 
     def share(self, value: R) -> Callable[[], R]:
         return lambda: value
@@ -47,25 +45,18 @@ class LocalRuntime:
         return None
 
 
-class _UntilFirstFailure:
-    """Runs tasks until one fails; those not yet begun are then left out, and none is still running when the error is raised."""
-
-    def __init__(self, function: Callable[[Any], Any]) -> None:
-        self._function = function
-        self._failure: BaseException | None = None
-
-    def __call__(self, task: Any) -> Any:
-        if self._failure is not None:
-            return None
+def _in_threads(function: Callable[[T], R], tasks: Sequence[T], cores: int, label: str) -> list[R]:
+    """Results in order. After a failure nothing new is begun, and none is still running when the error is raised."""
+    with ThreadPoolExecutor(cores) as pool, _progress(label, len(tasks)) as advance:
+        futures = [pool.submit(function, task) for task in tasks]
         try:
-            return self._function(task)
-        except BaseException as failure:  # handed to the caller's thread by raise_failure
-            self._failure = self._failure or failure
-            return None
-
-    def raise_failure(self) -> None:
-        if self._failure is not None:
-            raise self._failure
+            for future in as_completed(futures):
+                future.result()
+                advance()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [future.result() for future in futures]
 
 
 def _distributed_is_active() -> bool:
@@ -79,13 +70,14 @@ def _distributed_is_active() -> bool:
     return True
 
 
-def _progress(label: str) -> Any:
-    """A bar on a terminal, silence elsewhere."""
-    from contextlib import nullcontext
-
+@contextmanager
+def _progress(label: str, total: int) -> Iterator[Callable[[], None]]:
+    """A bar on a terminal, silence elsewhere. The yielded call counts one task as done."""
     if not sys.stderr.isatty():
-        return nullcontext()
-    from dask.diagnostics import ProgressBar
+        yield lambda: None
+        return
+    from rich.progress import Progress
 
-    sys.stderr.write(f"{label}\n")
-    return ProgressBar(out=sys.stderr)
+    with Progress(transient=True) as progress:
+        bar = progress.add_task(label, total=total)
+        yield lambda: progress.advance(bar)

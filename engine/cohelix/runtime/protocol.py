@@ -7,6 +7,7 @@ and returns something small. Results come back in the order of the tasks, whatev
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 from cohelix.errors import ConfigError
@@ -55,3 +56,13 @@ def open_runtime(name: str, *, cores: int | None = None) -> Runtime:
 
         return SparkRuntime(cores)
     raise ConfigError(f"runtime {name!r} is not known. Choose 'local' or 'spark'.")
+
+
+@contextmanager
+def opened_runtime(name: str, *, cores: int | None = None) -> Iterator[Runtime]:
+    """The runtime called `name`, closed at the end."""
+    runtime = open_runtime(name, cores=cores)
+    try:
+        yield runtime
+    finally:
+        runtime.close()

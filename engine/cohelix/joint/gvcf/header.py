@@ -41,7 +41,17 @@ def split(text: bytes) -> tuple[Header, int]:
         raise InputError(
             f"expected a gVCF of one sample, found {len(columns) - 9} samples. Give each sample's own gVCF, not a joint VCF."
         )
-    return Header(_contigs(text[:at]), columns[9].decode("utf-8", "replace")), min(end + 1, len(text))
+    return Header(_contigs(_contig_lines(text[:at])), columns[9].decode("utf-8", "replace")), min(end + 1, len(text))
+
+
+def _contig_lines(meta: bytes) -> bytes:
+    """From the first ##contig line to the last: what files of one pipeline have in common, so that it is read once."""
+    first = meta.find(b"##contig=<")
+    last = meta.rfind(b"\n##contig=<")
+    if first < 0:
+        return b""
+    end = meta.find(b"\n", max(last + 1, first))
+    return meta[first : end if end >= 0 else len(meta)]
 
 
 @lru_cache(maxsize=64)

@@ -1,0 +1,132 @@
+"""Samples out of a call store: the new version holds nothing of them, and calls as a store that never had them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cohelix import dataset, storage
+from cohelix.dataset import FileEntry, Writer
+from cohelix.errors import CohelixError, InputError
+from cohelix.joint import store
+from cohelix.provenance import provenance
+from cohelix.runtime.protocol import Runtime
+
+
+@dataclass(frozen=True)
+class Task:
+    """One part that holds withdrawn samples, to be written without them."""
+
+    writer: Writer
+    root: str
+    part: store.Part
+    variants: FileEntry
+    blocks: FileEntry
+    numbers: tuple[int, ...]
+
+
+def read_ids(path: str) -> list[str]:
+    """Sample ids, one a line; a first line `sample_id` is a header. Raises InputError."""
+    try:
+        lines = storage.read(path).decode("utf-8-sig").split("\n")
+    except FileNotFoundError:
+        raise InputError("expected a file of sample ids, found none at that path. Correct the path.") from None
+    ids = [line.strip() for line in lines if line.strip()]
+    ids = ids[1:] if ids[:1] == ["sample_id"] else ids
+    if not ids:
+        raise InputError("the file of sample ids is empty. Give one id per line.")
+    return ids
+
+
+def withdraw(calls: str, sample_ids: Sequence[str], runtime: Runtime, *, purge: bool = False) -> dataset.Commit:
+    """Write a new version of `calls` without `sample_ids`. With `purge`, older versions and their files are removed after it.
+
+    Raises InputError where an id is not in the store, or where nobody would be left; the store then stays as it was.
+    """
+    opened = store.open_store(calls)
+    samples = opened.samples()
+    wanted = set(sample_ids)
+    leaving = pc.is_in(samples["sample_id"], pa.array(sorted(wanted)))
+    n_leaving = int(pc.sum(leaving).as_py() or 0)
+    if n_leaving < len(wanted):
+        raise InputError(f"{len(wanted) - n_leaving} of {len(wanted)} sample ids are not in the store. Correct the list.")
+    if n_leaving == len(samples):
+        raise InputError("this would leave the store without samples. Delete the store itself if that is what you want.")
+    gone = samples.filter(leaving)
+    after = opened.commit.version
+    work = {"operation": "withdraw", "after": after, "numbers": gone["sample"].to_pylist()}
+    writer = Writer(calls, store.KIND, dataset.digest_of(work)[:16])
+    tasks = _plan(writer, opened, gone)
+    try:
+        results = list(runtime.map(run, tasks, label="withdraw"))
+        commit = _commit(writer, opened, samples.filter(pc.invert(leaving)), tasks, results)
+    except CohelixError:
+        writer.abandon()
+        raise
+    if purge:
+        for version in range(1, commit.version):
+            storage.remove(storage.join(calls, "_commit", f"{version:06d}.json"))
+        dataset.collect_garbage(calls)
+    return commit
+
+
+def _plan(writer: Writer, opened: store.CallStore, gone: pa.Table) -> list[Task]:
+    by_batch: dict[int, list[int]] = {}
+    for number, batch in zip(gone["sample"].to_pylist(), gone["batch"].to_pylist(), strict=True):
+        by_batch.setdefault(batch, []).append(number)
+    entries = {entry.path: entry for entry in opened.commit.files}
+    return [
+        Task(writer, opened.root, part, entries[part.variants], entries[part.blocks], tuple(by_batch[part.batch]))
+        for parts in opened.parts().values()
+        for part in parts
+        if part.batch in by_batch
+    ]
+
+
+def run(task: Task) -> dict[str, Any]:
+    """Write one part without the withdrawn samples, record it."""
+    name = f"withdraw-{dataset.digest_of([task.part.variants, task.part.blocks])[:16]}"
+    known = task.writer.recall(name)
+    if known is not None:
+        return known
+    numbers = np.array(task.numbers, np.int32)
+    files, counts = [], []
+    for kind, entry in (("variants", task.variants), ("blocks", task.blocks)):
+        table = store.read_table(task.root, entry)
+        table = table.filter(store.column(~np.isin(store.values(table, "sample"), numbers)))
+        stem = entry.path.rsplit("-", 1)[0]
+        files.append(task.writer.put(stem, ".parquet", store.to_parquet(table)))
+        counts.append(len(table))
+        assert kind in stem
+    result = {"files": [[f.path, f.bytes, f.sha256] for f in files], "counts": counts}
+    task.writer.record(name, result)
+    return result
+
+
+def _commit(
+    writer: Writer, opened: store.CallStore, samples: pa.Table, tasks: list[Task], results: list[dict[str, Any]]
+) -> dataset.Commit:
+    replaced = {(task.part.contig, task.part.start, task.part.batch): result for task, result in zip(tasks, results, strict=True)}
+    parts, dropped, added = [], set(), []
+    for row in opened.commit.meta["parts"]:
+        result = replaced.get((row["contig"], row["start"], row["batch"]))
+        if result is None:
+            parts.append(row)
+            continue
+        dropped |= {row["variants"], row["blocks"]}
+        if sum(result["counts"]):
+            added += [FileEntry(*entry) for entry in result["files"]]
+            (variants, *_), (blocks, *_) = result["files"]
+            n_variants, n_blocks = result["counts"]
+            parts.append(row | {"variants": variants, "blocks": blocks, "n_variants": n_variants, "n_blocks": n_blocks})
+    table = writer.put("samples", ".parquet", store.to_parquet(samples))
+    dropped.add(opened.commit.meta["samples"])
+    files = [entry for entry in opened.commit.files if entry.path not in dropped] + [table, *added]
+    meta = opened.commit.meta | {"parts": parts, "samples": table.path}
+    inputs = sorted(("gvcf", digest) for digest in samples["gvcf_sha256"].to_pylist())
+    return writer.commit(files, meta, provenance("joint withdraw", meta["params"], inputs), after=opened.commit.version)
