@@ -54,7 +54,7 @@ def _ours_counts(folder: Path) -> dict[str, Any]:
     shards = commit["meta"]["shards"]
     copies = {"n_het": 1, "n_hom_alt": 2, "n_haploid_alt": 1}
     sites = [pq.read_table(callset / shard["sites"], columns=list(copies)) for shard in shards]
-    # an alternate beside a deletion (`1/*`) or beside nothing (`1/.`) is a missing hard call, and stands in a table apart
+    # an alternate beside a deletion (`1/*`) or beside nothing (`1/.`) is a missing hard call, in a table apart
     partial = [pq.read_table(callset / shard["partial"]) for shard in shards if shard["partial"]]
     return {
         "samples": commit["meta"]["n_samples"],
@@ -71,8 +71,8 @@ def _ours_version() -> str:
 
 
 def _bcftools_steps(work: Workload, folder: Path) -> list[tuple[str, list[str]]]:
-    """Real: all records, as a person would type it. Made: only sites with a variant are written, to the good of bcftools:
-    with its reference rows, a merge of 1,000 samples would write tens of gigabytes."""
+    """Real: all records, as a person would type it. Made: only sites with a variant are written, to the good of
+    bcftools: with its reference rows, a merge of 1,000 samples would write tens of gigabytes."""
     listing, out = work.manifest.with_suffix(".list"), folder / "merged.vcf.gz"
     merge = ["bcftools", "merge", "--gvcf", "-", "-l", str(listing)]
     if work.job == "joint-real":
