@@ -1,4 +1,4 @@
-"""`cohelix genotypes`: callsets from and to PLINK, VCF and BCF files."""
+"""`cohelix genotypes`: callsets from and to PLINK, VCF, BCF and Hail."""
 
 from __future__ import annotations
 
@@ -6,20 +6,28 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Callsets in and out: PLINK, VCF, BCF.")
+app = typer.Typer(no_args_is_help=True, help="Callsets in and out: PLINK, VCF, BCF, Hail.")
 
-_SUFFIXES = {".vcf": "vcf", ".vcf.gz": "vcf.gz", ".vcf.bgz": "vcf.gz", ".bcf": "bcf", ".bed": "bed", ".pgen": "pgen"}
+_SUFFIXES = {
+    ".vcf": "vcf",
+    ".vcf.gz": "vcf.gz",
+    ".vcf.bgz": "vcf.gz",
+    ".bcf": "bcf",
+    ".bed": "bed",
+    ".pgen": "pgen",
+    ".mt": "mt",
+}
 
 
 @app.command("import")
 def import_(
-    source: Annotated[str, typer.Argument(help="VCF or BCF file, or a PLINK fileset (prefix, .bed or .pgen).")],
+    source: Annotated[str, typer.Argument(help="VCF, BCF, PLINK fileset (prefix, .bed, .pgen) or Hail .mt.")],
     out: Annotated[str, typer.Option("--out", "-o", help="Callset to write.")],
-    form: Annotated[str, typer.Option("--format", help="auto, vcf, bcf, bed or pgen.")] = "auto",
+    form: Annotated[str, typer.Option("--format", help="auto, vcf, bcf, bed, pgen or mt.")] = "auto",
     build: Annotated[str, typer.Option(help="GRCh37, GRCh38, unknown, or auto (by contig lengths).")] = "auto",
     a1: Annotated[str, typer.Option(help="What A1 of a .bim file is: alt (as in plink2) or ref.")] = "alt",
     sexes: Annotated[str | None, typer.Option("--sex-table", help="For VCF: two columns, sample and sex.")] = None,
-    duplicates: Annotated[str, typer.Option(help="Rows with equal position and alleles: error, or keep first.")] = "error",
+    duplicates: Annotated[str, typer.Option(help="Rows with equal position and alleles: error or first.")] = "error",
     force: Annotated[bool, typer.Option("--force", help="Make a new version of a callset that exists.")] = False,
 ) -> None:
     """Make a callset from genotypes that were called elsewhere.
@@ -40,15 +48,19 @@ def import_(
         plink.import_bed(source, out, build=build, a1=a1, duplicates=duplicates, overwrite=force)
     elif kind == "pgen":
         plink.import_pgen(source, out, build=build, duplicates=duplicates, overwrite=force)
+    elif kind == "mt":
+        from cohelix.genotypes.on_hail import import_matrix
+
+        import_matrix(source, out, overwrite=force)
     else:
-        raise ConfigError(f"expected a format of auto, vcf, bcf, bed or pgen, found {kind!r}.")
+        raise ConfigError(f"expected a format of auto, vcf, bcf, bed, pgen or mt, found {kind!r}.")
 
 
 @app.command()
 def export(
     callset: Annotated[str, typer.Argument(help="Callset to read.")],
     out: Annotated[str, typer.Option("--out", "-o", help="File (.vcf, .vcf.gz, .bcf) or prefix of a fileset.")],
-    form: Annotated[str, typer.Option("--format", help="auto (by the name), vcf, vcf.gz, bcf, bed or pgen.")] = "auto",
+    form: Annotated[str, typer.Option("--format", help="auto (by name), vcf, vcf.gz, bcf, bed, pgen or mt.")] = "auto",
     region: Annotated[str | None, typer.Option(help="Only sites here: chr22:1-2000 (1-based, both ends in).")] = None,
     samples: Annotated[str | None, typer.Option("--samples-file", help="Only these samples, one id a line.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
@@ -57,11 +69,19 @@ def export(
 
     Example: cohelix genotypes export cohort.callset -o chr22.vcf.gz --region chr22
     """
+    from cohelix.errors import ConfigError
     from cohelix.genotypes import plink_out, vcf_out
     from cohelix.genotypes.callset import open_callset
     from cohelix.genotypes.selection import read_sample_ids, select
 
     kind = _target_form(out) if form == "auto" else form
+    if kind == "mt":
+        from cohelix.genotypes.on_hail import export_matrix
+
+        if region or samples or force:
+            raise ConfigError("a Hail export takes the whole callset, to a new path. Choose in Hail what to keep.")
+        export_matrix(callset, out)
+        return
     opened = open_callset(callset)
     selection = select(opened, region=region, sample_ids=read_sample_ids(samples) if samples else None)
     if kind == "bed":
@@ -100,7 +120,7 @@ def _source_form(source: str) -> str:
     kinds = [kind for kind in ("pgen", "bed") if Path(f"{source}.{kind}").is_file()]
     if len(kinds) != 1:
         raise ConfigError(
-            f"expected a name with a known suffix, or the prefix of one PLINK fileset, found {len(kinds)} filesets there. "
+            f"expected a name with a known suffix, or the prefix of one PLINK fileset, found {len(kinds)}. "
             "Check the path, or say what it is with --format."
         )
     return kinds[0]

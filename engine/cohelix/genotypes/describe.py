@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -77,7 +78,7 @@ def describe(callset: Callset) -> Description:
 def frequency_classes() -> list[str]:
     """Names of the classes of alternate allele frequency, in the order of `Description.by_frequency`."""
     edges = ["0", *(f"{edge:g}" for edge in AF_EDGES)]
-    return ["no call", "none", "one copy", *(f"{low} to {high}" for low, high in zip(edges, edges[1:], strict=False))]
+    return ["no call", "none", "one copy", *(f"{low} to {high}" for low, high in itertools.pairwise(edges))]
 
 
 def _frequencies(ac: np.ndarray, an: np.ndarray) -> np.ndarray:

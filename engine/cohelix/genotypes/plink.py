@@ -348,11 +348,14 @@ def _one_name_for_x(rows: list[Row]) -> list[Row]:
 
 
 def _contigs(rows: Iterable[Row], listed: Sequence[Contig]) -> list[Contig]:
-    """Contigs that have rows, in the order of the header, the others in the order they are met."""
-    lengths = {contig.name: contig.length for contig in listed}
+    """Contigs that have rows, named as the rows name them, in the order they are met; lengths from the header.
+
+    plink2 writes `1` in rows under a header that says `chr1`: the length is found by the plain name.
+    """
+    lengths = {genome.plain_name(contig.name): contig.length for contig in listed}
+    lengths |= {contig.name: contig.length for contig in listed}
     met = dict.fromkeys(row.contig for row in rows)
-    names = [name for name in lengths if name in met] + [name for name in met if name not in lengths]
-    return [Contig(name, lengths.get(name, 0)) for name in names]
+    return [Contig(name, lengths.get(name, lengths.get(genome.plain_name(name), 0))) for name in met]
 
 
 def _check_end(contig: Contig, sites: Sequence[Site]) -> None:
@@ -376,8 +379,8 @@ def _sex(text: str) -> str:
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """(line number from 1, fields) of a file of columns split by blanks; empty lines are passed over."""
-    with _open_text(path) as handle:
-        for number, line in enumerate(io.TextIOWrapper(handle, encoding="utf-8", errors="surrogateescape"), start=1):
+    with _open_text(path) as raw, io.TextIOWrapper(raw, encoding="utf-8", errors="surrogateescape") as handle:
+        for number, line in enumerate(handle, start=1):
             fields = line.split()
             if fields:
                 yield number, fields

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -58,26 +59,26 @@ def import_vcf(
     assembly.check_duplicates(duplicates)
     if not Path(path).is_file():
         raise InputError("expected a VCF or BCF file, found no file there. Check the path.")
-    header, records = vcf_records.open_records(Path(path))
-    build = assembly.check_build(build, header.contigs)
-    order = np.array(sorted(range(len(header.sample_ids)), key=lambda index: header.sample_ids[index].encode()))
-    sample_ids = [header.sample_ids[index] for index in order]
-    params = {"source": "vcf", "duplicates": duplicates}
-    with assembly.destination(root, params, [Path(path)], overwrite=overwrite) as (writer, after, record):
-        builder = Builder(
-            writer,
-            build=build,
-            contigs=header.contigs,
-            sample_ids=sample_ids,
-            sexes=[(sexes or {}).get(sample, "unknown") for sample in sample_ids],
-        )
-        loader = _Loader(builder, header, np.argsort(order), duplicates)
-        for one in records:
-            loader.add(one)
-        loader.finish()
-        builder.contigs = tuple(loader.contigs.values())
-        params_seen = params | {"n_duplicates_dropped": loader.dropped}
-        return builder.commit(alleles_are="trimmed", params=params_seen, provenance=record, after=after)
+    with vcf_records.open_records(Path(path)) as (header, records):
+        build = assembly.check_build(build, header.contigs)
+        order = np.array(sorted(range(len(header.sample_ids)), key=lambda index: header.sample_ids[index].encode()))
+        sample_ids = [header.sample_ids[index] for index in order]
+        params: dict[str, Any] = {"source": "vcf", "duplicates": duplicates}
+        with assembly.destination(root, params, [Path(path)], overwrite=overwrite) as (writer, after, provenance):
+            builder = Builder(
+                writer,
+                build=build,
+                contigs=header.contigs,
+                sample_ids=sample_ids,
+                sexes=[(sexes or {}).get(sample, "unknown") for sample in sample_ids],
+            )
+            loader = _Loader(builder, header, np.argsort(order), duplicates)
+            for record in records:
+                loader.add(record)
+            loader.finish()
+            builder.contigs = tuple(loader.contigs.values())
+            params["n_duplicates_dropped"] = loader.dropped
+            return builder.commit(alleles_are="trimmed", params=params, provenance=provenance, after=after)
 
 
 class _Loader:

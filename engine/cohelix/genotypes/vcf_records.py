@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -39,7 +40,8 @@ class Record:
     alleles: np.ndarray
 
 
-def open_records(path: Path) -> tuple[Header, Iterator[Record]]:
+@contextmanager
+def open_records(path: Path) -> Iterator[tuple[Header, Iterator[Record]]]:
     """(header, records) of a VCF, gzip or BGZF VCF, or BCF file; which it is, its bytes say."""
     with path.open("rb") as handle:
         head = handle.read(18)
@@ -51,26 +53,21 @@ def open_records(path: Path) -> tuple[Header, Iterator[Record]]:
         raise InputError("expected a VCF or BCF file, found an empty one. Check the file.")
     else:
         stream = path.open("rb")
-    try:
-        if stream.peek(5)[:5] in (b"BCF\x02\x02", b"BCF\x02\x01"):
-            header = _bcf_header(stream)
-            return header, _closing(stream, _bcf_records(stream, header))
-        header = _text_header(stream)
-        return header, _closing(stream, _text_records(stream, header))
-    except (EOFError, OSError) as error:
-        stream.close()
-        raise _cut_off() from error
-    except BaseException:
-        stream.close()
-        raise
-
-
-def _closing(stream: Any, records: Iterator[Record]) -> Iterator[Record]:
     with stream:
         try:
-            yield from records
-        except (EOFError, OSError, struct.error, IndexError) as error:
+            binary = stream.peek(5)[:5] in (b"BCF\x02\x02", b"BCF\x02\x01")
+            header = _bcf_header(stream) if binary else _text_header(stream)
+        except (EOFError, OSError) as error:
             raise _cut_off() from error
+        yield header, _guarded(_bcf_records(stream, header) if binary else _text_records(stream, header))
+
+
+def _guarded(records: Iterator[Record]) -> Iterator[Record]:
+    """`records`, with what a damaged file makes its readers raise turned into InputError."""
+    try:
+        yield from records
+    except (EOFError, OSError, struct.error, IndexError, KeyError) as error:
+        raise _cut_off() from error
 
 
 def _text_header(stream: BinaryIO) -> Header:
