@@ -70,7 +70,7 @@ parity: setup
 	$(BIN)/pytest tests/parity tests/external
 
 bench: setup
-	$(BIN)/pytest benchmarks --benchmark-enable --benchmark-only
+	$(BIN)/python benchmarks/jobs.py joint --quick
 
 clean:
 	rm -rf $(DEMO) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
