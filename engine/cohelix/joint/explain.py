@@ -59,7 +59,8 @@ def _records(opened: store.CallStore, sample: dict[str, object], contig: str, st
             if part.batch != sample["batch"]:
                 continue
             for path, describe in ((part.blocks, _block_line), (part.variants, _variant_line)):
-                table = store.read_table(opened.root, entries[path], filters=[("sample", "=", sample["sample"])])
+                table = store.read_table(opened.root, entries[path])
+                table = table.filter(store.column(store.values(table, "sample") == sample["sample"]))
                 for row in table.to_pylist():
                     if row["start"] < end and row["end"] > start and not (row["margin"] and row["start"] >= (at + 1) * opened.bin_bp):
                         found.append((row["start"], describe(contig, row)))

@@ -163,15 +163,15 @@ def _read_sample(
         key = contig_number[blocks.contig[index]].astype(np.int64) << 32 | number
         columns = (key, np.full(index.size, sample, np.int32), low, high, blocks.gq[index], blocks.dp[index], blocks.state[index], margin)
         block_parts.append(tuple(column if keep is None else column[keep] for column in columns))
-    elif task.region is None:
-        raise InputError(
-            "expected a gVCF with reference blocks (<NON_REF>, <*> or ALT \".\"), found variant records only. "
-            "A plain VCF cannot tell hom-ref from no-call: have the caller write a gVCF."
-        )
     for _, variants in chunks:
         if variants.start.size:
             n_variants += variants.start.size
             variant_parts.append(_variant_table(variants, task, sample, contig_number))
+    if not reader.is_gvcf and task.region is None and task.params.plain_vcf == "refuse":
+        raise InputError(
+            'expected a gVCF, with reference blocks or <NON_REF> (<*>) among the alternates; found variant records only. A plain VCF '
+            "cannot tell hom-ref from no-call: have the caller write a gVCF, or take it as it is with --set ingest.plain_vcf=allow."
+        )
     return n_blocks, n_variants
 
 

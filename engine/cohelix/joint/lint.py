@@ -62,18 +62,17 @@ class _Examine:
         try:
             reader = GvcfReader(row.path)
             findings += _name_findings(reader.header.sample, row, self.names)
-            n_blocks = n_variants = 0
+            n_records = 0
             for blocks, variants in reader.records():
-                n_blocks += blocks.start.size
-                n_variants += variants.start.size
+                n_records += blocks.start.size + variants.start.size
                 at = int(overlapping_block(blocks.contig, blocks.start, blocks.end))
                 if at >= 0:
                     place = f"{reader.contigs[blocks.contig[at]].name}:{blocks.start[at] + 1}"
                     findings.append(Finding(row.number, ERROR, f"reference blocks overlap at {place} (ingest.overlapping_blocks)."))
                     break
             contigs, digest = tuple(reader.contigs), reader.digest
-            if n_blocks == 0:
-                what = "variant records only: a plain VCF, not a gVCF" if n_variants else "no records"
+            if not reader.is_gvcf:
+                what = "variant records only: a plain VCF, not a gVCF (ingest.plain_vcf)" if n_records else "no records"
                 findings.append(Finding(row.number, ERROR, f"expected reference blocks, found {what}."))
         except CohelixError as error:
             findings.append(Finding(row.number, ERROR, str(error)))

@@ -64,6 +64,8 @@ class IngestParams:
     """"none" keeps reference blocks as they are; "aou" joins neighbours in one GQ band of 0/10/20/30/40/60 (notes: GVS)."""
     overlapping_blocks: str = "refuse"
     """"refuse", or "minimum": over a base with two reference blocks the lower GQ and DP count."""
+    plain_vcf: str = "refuse"
+    """A file that says nothing of the reference: "refuse", or "allow" (its sample is then a no-call wherever it has no record)."""
     stretch_mib: int = 256
     """Compressed input per task. Larger inputs are divided along the genome, by their index."""
 
@@ -72,6 +74,7 @@ class IngestParams:
         _between("ingest.batch_samples", self.batch_samples, 1, 100_000)
         _between("ingest.stretch_mib", self.stretch_mib, 1, 1_000_000)
         _choose("ingest.bands", self.bands, ("none", "aou"))
+        _choose("ingest.plain_vcf", self.plain_vcf, ("refuse", "allow"))
         _choose("ingest.overlapping_blocks", self.overlapping_blocks, ("refuse", "minimum"))
 
 

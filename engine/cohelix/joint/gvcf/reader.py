@@ -85,7 +85,8 @@ class GvcfReader:
     """Reads one gVCF, chunk by chunk: `header` first, then `records()` once.
 
     Contig indices in the columns are those of `contigs`, the header's own list or the one that was handed in for a
-    header without ##contig lines. `digest` is the sha256 of the stored bytes after a whole read.
+    header without ##contig lines. `digest` is the sha256 of the stored bytes after a whole read. `is_gvcf`, after a read: some record
+    was a reference block, or named the unnamed alternate.
     """
 
     def __init__(self, path: str, *, region: Region | None = None, digest: bool = True, chunk_bytes: int = 0) -> None:
@@ -102,6 +103,7 @@ class GvcfReader:
         self.header, at = header.split(text)
         self._first = text[at:]
         self.contigs: list[Contig] = list(self.header.contigs)
+        self.is_gvcf = False
         self._open_ended = not self.contigs  # a header without contig lines: names are taken as they come
 
     @property
@@ -117,7 +119,9 @@ class GvcfReader:
             lines = self._tokenise(text, data)
             order.check(lines, self.contigs)
             lines = self._cut_to_region(lines)
-            yield _blocks(lines), _variants(data, lines, self.contigs)
+            blocks, variants = _blocks(lines), _variants(data, lines, self.contigs)
+            self.is_gvcf = self.is_gvcf or blocks.start.size > 0 or _has_unnamed(lines, variants)
+            yield blocks, variants
             if self._region is not None and self._is_past_region(order):
                 return
 
@@ -253,6 +257,12 @@ def _variants(data: np.ndarray, lines: np.ndarray, contigs: list[Contig]) -> Var
         _with_ref_and_alt_depths(ad, rows),
         _numbers(data, rows, k.PL_AT, k.PL_LEN, np.where(haploid, named, named * (named + 1) // 2), contigs),
     )
+
+
+def _has_unnamed(lines: np.ndarray, variants: Variants) -> bool:
+    """Whether a variant record lists the unnamed alternate behind the named ones."""
+    stated = lines[lines[:, k.KIND] == k.VARIANT, k.N_ALT]
+    return bool((stated > _count_alts(variants.alts)).any())
 
 
 def _count_alts(alts: tuple[np.ndarray, np.ndarray]) -> Any:
