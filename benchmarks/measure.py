@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -14,7 +15,6 @@ from pathlib import Path
 
 SAMPLE_S = 0.05
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2): orphans of our children become ours, so that their CPU time can be had
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 OPEN_FILES = 8192  # bcftools merge holds every input open
 
 
@@ -24,8 +24,11 @@ class Failed(RuntimeError):
 
 @dataclass(frozen=True)
 class Measurement:
-    """Seconds and MiB. `peak_rss_mib`: the largest sum of resident memory over all processes at one time (sampled every
-    50 ms), or the largest single process as the kernel knows it if that is more. `timed_out`: stopped at the limit."""
+    """Seconds and MiB. `timed_out`: stopped at the limit.
+
+    `peak_rss_mib`: the largest sum of resident memory over all processes at one time (sampled every 50 ms), or the
+    high-water mark (VmHWM) of one process if that is more. Not ru_maxrss: it begins with the memory of whoever forked.
+    """
 
     wall_s: float
     user_s: float
@@ -56,10 +59,11 @@ def run(argv: list[str], *, env: dict[str, str], limit_s: float, log: Path) -> M
     orphans = _reap_session(child.pid)
     watch.stop()
     user, system = (sum(getattr(u, name) for u in [usage, *orphans]) for name in ("ru_utime", "ru_stime"))
-    peak = max([watch.peak_bytes / 2**20, *(u.ru_maxrss / 1024 for u in [usage, *orphans])])
     if child.returncode != 0 and not watch.timed_out:
         raise Failed(f"exit code {child.returncode}: {log.read_text(errors='replace')[-3000:]}")
-    return Measurement(round(wall, 3), round(user, 3), round(system, 3), round(peak, 1), watch.timed_out)
+    return Measurement(
+        round(wall, 3), round(user, 3), round(system, 3), round(watch.peak_kib / 1024, 1), watch.timed_out
+    )
 
 
 class _Watch(threading.Thread):
@@ -68,52 +72,64 @@ class _Watch(threading.Thread):
     def __init__(self, session: int, deadline: float) -> None:
         super().__init__(daemon=True)
         self.session, self.deadline = session, deadline
-        self.peak_bytes, self.timed_out = 0, False
+        self.peak_kib, self.timed_out = 0, False
         self._done = threading.Event()
 
     def run(self) -> None:
         while not self._done.wait(SAMPLE_S):
-            self.peak_bytes = max(self.peak_bytes, sum(rss for _, rss in _members(self.session)))
+            living = _members(self.session)
+            at_once, alone = sum(member.rss_kib for member in living), max((m.highest_kib for m in living), default=0)
+            self.peak_kib = max(self.peak_kib, at_once, alone)
             if time.perf_counter() > self.deadline and not self.timed_out:
                 self.timed_out = True
-                for process, _ in _members(self.session):
-                    _kill(process)
+                for member in living:
+                    _kill(member.process)
 
     def stop(self) -> None:
         self._done.set()
         self.join()
 
 
-def _members(session: int) -> list[tuple[int, int]]:
-    """(process id, resident bytes) of the living processes of `session`."""
+@dataclass(frozen=True)
+class _Member:
+    """A process of a session, living or ended and not yet waited for: id, resident memory now and at its highest."""
+
+    process: int
+    rss_kib: int
+    highest_kib: int
+
+
+def _members(session: int) -> list[_Member]:
     found = []
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
-                fields = Path("/proc", name, "stat").read_text().rsplit(")", 1)[1].split()
-            except OSError:  # ended between the two calls
+                of_session = int(Path("/proc", name, "stat").read_text().rsplit(")", 1)[1].split()[3])
+                status = Path("/proc", name, "status").read_text() if of_session == session else ""
+            except OSError:  # waited for between the two calls
                 continue
-            if int(fields[3]) == session and fields[0] != "Z":
-                found.append((int(name), int(fields[21]) * _PAGE))
+            if status:  # a process that has ended has no memory
+                kib = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB$", status, re.MULTILINE))
+                found.append(_Member(int(name), int(kib.get("VmRSS", 0)), int(kib.get("VmHWM", 0))))
     return found
 
 
 def _reap_session(session: int) -> list[resource.struct_rusage]:
-    """Wait (30 s, then kill) for what the program left running, and for the orphans that became our children."""
+    """Wait (30 s, then kill) for what the program left running: its orphans are our children now."""
     usages = []
     patience = time.perf_counter() + 30
-    while True:
-        try:
-            process, _, usage = os.wait4(-1, os.WNOHANG)
-        except ChildProcessError:
-            return usages
-        if process:
-            usages.append(usage)
-        elif time.perf_counter() > patience:
-            for member, _ in _members(session):
-                _kill(member)
-        else:
-            time.sleep(0.02)
+    while members := _members(session):
+        for member in members:
+            if time.perf_counter() > patience:
+                _kill(member.process)
+            try:
+                process, _, usage = os.wait4(member.process, os.WNOHANG)
+            except ChildProcessError:  # its parent lives, and waits for it
+                continue
+            if process:
+                usages.append(usage)
+        time.sleep(0.02)
+    return usages
 
 
 def _kill(process: int) -> None:
