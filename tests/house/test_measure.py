@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from benchmarks import measure
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the benchmarks are measured with /proc")
