@@ -31,7 +31,7 @@ def test_the_numbers_are_those_of_the_rows(tmp_path: Path, write_vcf: WriteVcf) 
         "0.05 to 0.5": 1, "0.5 to 1": 1,
     }  # fmt: skip
     assert (found.n_genotypes, found.n_called) == (24, 17)
-    assert found.missing == {"no_call": 5, "half_call": 1, "deletion": 0, "ploidy_conflict": 1, "no_copy": 0}
+    assert found.missing == {"no_call": 5, "half_call": 1, "deletion": 0, "ploidy": 1, "no_copy": 0}
     assert found.n_called + sum(found.missing.values()) == found.n_genotypes
 
 

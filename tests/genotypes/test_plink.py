@@ -64,12 +64,12 @@ def test_bed_is_sorted_and_keeps_its_meaning(tmp_path: Path) -> None:
         "X:30000000:A:G": [1, 0, -9, 2, 1],  # the het of a man is a ploidy conflict
     }
     last = opened.sites(opened.shards[-1]).to_pylist()[0]
-    assert {name: last[name] for name in ("ac", "an", "n_haploid_alt", "missing_ploidy_conflict", "source_id")} == {
-        "ac": 3, "an": 7, "n_haploid_alt": 1, "missing_ploidy_conflict": 1, "source_id": "rs4",
+    assert {name: last[name] for name in ("ac", "an", "n_haploid_alt", "missing_ploidy", "source_id")} == {
+        "ac": 3, "an": 7, "n_haploid_alt": 1, "missing_ploidy": 1, "source_id": "rs4",
     }  # fmt: skip
     partial = opened.partial(opened.shards[-1])
     assert partial is not None
-    assert partial.to_pylist() == [{"row": 0, "sample": 2, "first": "0", "second": "1", "reason": "ploidy_conflict"}]
+    assert partial.to_pylist() == [{"row": 0, "sample": 2, "first": "0", "second": "1", "reason": "ploidy"}]
     b = opened.samples().to_pylist()[2]
     assert (b["n_sites"], b["n_called"], b["n_hom_ref"], b["n_het"], b["n_hom_alt"]) == (4, 3, 1, 1, 1)
     dataset.verify(opened.root, opened.commit)

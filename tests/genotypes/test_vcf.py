@@ -15,6 +15,7 @@ from cohelix.errors import ConfigError, InputError, ReferenceMismatch
 from cohelix.genotypes import assembly, vcf, vcf_out
 from cohelix.genotypes.callset import Callset, read_genotypes
 from cohelix.genotypes.selection import select
+from cohelix.kernel import is_compiled
 from tests.genotypes.conftest import CONTIGS, WriteVcf
 
 SEXES = {"s1": "male", "s2": "female"}
@@ -277,6 +278,7 @@ def test_shards_do_not_change_the_content(
         assert out.read_bytes() == (tmp_path / "whole.vcf").read_bytes()
 
 
+@pytest.mark.skipif(not is_compiled(), reason="six million genotypes, one by one in Python")
 def test_memory_is_that_of_a_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_vcf: WriteVcf) -> None:
     n = 2000
     row = "\t".join(np.random.default_rng(1).choice(["0/0", "0/1", "./."], n))

@@ -1,7 +1,7 @@
 """Building a callset from somebody else's genotypes: the part that every input format shares.
 
 Rows come sorted, one alternate allele each. A call that contradicts the ploidy (a het where a man has one X,
-any call where a woman has no Y) becomes missing and is counted as `missing_ploidy_conflict`. For every site,
+any call where a woman has no Y) becomes missing and is counted as `missing_ploidy`. For every site,
 n_called and the `missing_` columns add up to the number of samples.
 """
 
@@ -32,7 +32,7 @@ SHARD_GENOTYPES = 1 << 28
 SHARD_ROWS = 1 << 16
 """At most so many sites in an imported shard: one PGEN variant block, which has one index entry."""
 
-HALF_CALL, DELETION, PLOIDY_CONFLICT = "half_call", "deletion", "ploidy_conflict"
+HALF_CALL, DELETION, PLOIDY_CONFLICT = "half_call", "deletion", "ploidy"
 """Reasons in the partial table of an imported callset."""
 
 
@@ -77,7 +77,7 @@ class Builder:
         self.sample_ids, self.sexes = sample_ids, sexes
         self.shards: list[Shard] = []
         self.files: list[FileEntry] = []
-        self.per_sample = np.zeros((7, len(sample_ids)), np.int64)
+        self.per_sample = np.zeros((len(sample_ids), 7), np.int64)
 
     def add(
         self,
@@ -128,7 +128,7 @@ class Builder:
                 "sex": pa.array(self.sexes),
                 "n_sites": pa.array(np.full(len(self.sample_ids), n_sites, np.int64)),
             }
-            | counts.called_columns(self.per_sample.T)
+            | counts.called_columns(self.per_sample)
         )
         return callset.commit_callset(
             self.writer,
@@ -152,7 +152,7 @@ class Builder:
         for block in blocks:
             here = ploidy.rows(row, row + len(block))
             parts.append(counts.count_variants(block, here))
-            counts.count_samples(block, here, self.per_sample)
+            self.per_sample += counts.count_samples(block, here)
             for index in np.flatnonzero(parts[-1][:, counts.CONFLICT]):
                 het = np.flatnonzero((block[index] == 1) & (here.table[here.classes[index]] == 1))
                 conflicts += [(row + int(index), int(sample)) for sample in het]
@@ -180,7 +180,7 @@ class Builder:
                 "missing_no_call": pa.array(len(self.sample_ids) - named),
                 "missing_half_call": pa.array(by_reason[HALF_CALL]),
                 "missing_deletion": pa.array(by_reason[DELETION]),
-                "missing_ploidy_conflict": pa.array(np.ascontiguousarray(counted[:, counts.CONFLICT])),
+                "missing_ploidy": pa.array(np.ascontiguousarray(counted[:, counts.CONFLICT])),
                 "missing_no_copy": pa.array(np.ascontiguousarray(counted[:, counts.NO_COPY])),
                 "source_id": pa.array([site.source_id for site in sites]),
                 "filter": pa.array([site.filter for site in sites]),

@@ -58,14 +58,23 @@ def ploidy_of(build: str, contig: str, positions: np.ndarray, sexes: Sequence[st
 
 def count_variants(block: np.ndarray, ploidy: Ploidy) -> np.ndarray:
     """int64 (variants, 7) counts of an int8 block: `CALLED`, then `CONFLICT` and `NO_COPY`."""
-    out = np.zeros((block.shape[0], 7), np.int64)
-    kernels.count_variants(block, ploidy.classes, ploidy.table, out)
-    return out
+    tally = np.zeros((block.shape[0], 12), np.int64)
+    kernels.tally_variants(block, ploidy.classes, ploidy.table, tally)
+    return _named(tally)
 
 
-def count_samples(block: np.ndarray, ploidy: Ploidy, out: np.ndarray) -> None:
-    """Add the counts of an int8 block to `out` int64 (7, samples)."""
-    kernels.count_samples(block, ploidy.classes, ploidy.table, out)
+def count_samples(block: np.ndarray, ploidy: Ploidy) -> np.ndarray:
+    """int64 (samples, 7) counts of an int8 block, named as those of `count_variants`."""
+    tally = np.zeros((block.shape[1], 12), np.int64)
+    kernels.tally_samples(block, ploidy.classes, ploidy.table, tally)
+    return _named(tally)
+
+
+def _named(tally: np.ndarray) -> np.ndarray:
+    """Counts (rows, 7) from a tally (rows, 12) by copies 0, 1, 2 and genotype 0, 1, 2, missing."""
+    none, one, two = tally.reshape(-1, 3, 4).transpose(1, 2, 0)
+    conflict = one[1] + none[0] + none[1] + none[2]
+    return np.column_stack([two[0], two[1], two[2], one[0], one[2], conflict, none[3]])
 
 
 def drop_conflicts(block: np.ndarray, ploidy: Ploidy) -> int:

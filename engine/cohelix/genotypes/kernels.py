@@ -18,50 +18,21 @@ UNKNOWN = -1
 
 
 @kernel
-def count_variants(block: np.ndarray, classes: np.ndarray, ploidy: np.ndarray, out: np.ndarray) -> None:
-    """Fill `out` int64 (variants, 7): hom-ref, het, hom-alt, haploid ref, haploid alt, ploidy conflict, no copy."""
+def tally_variants(block: np.ndarray, classes: np.ndarray, ploidy: np.ndarray, out: np.ndarray) -> None:
+    """Add to `out` int64 (variants, 12): samples by 4 * copies + (genotype & 3)."""
     for row in range(block.shape[0]):
         copies = ploidy[classes[row]]
-        two0 = two1 = two2 = one0 = one1 = one2 = none = called_none = np.int32(0)
         for sample in range(block.shape[1]):
-            genotype = block[row, sample] & 3
-            two = np.int32(copies[sample] == 2)
-            one = np.int32(copies[sample] == 1)
-            zero = np.int32(copies[sample] == 0)
-            two0 += two & np.int32(genotype == 0)
-            two1 += two & np.int32(genotype == 1)
-            two2 += two & np.int32(genotype == 2)
-            one0 += one & np.int32(genotype == 0)
-            one1 += one & np.int32(genotype == 1)
-            one2 += one & np.int32(genotype == 2)
-            none += zero & np.int32(genotype == 3)
-            called_none += zero & np.int32(genotype != 3)
-        out[row, 0] = two0
-        out[row, 1] = two1
-        out[row, 2] = two2
-        out[row, 3] = one0
-        out[row, 4] = one2
-        out[row, 5] = one1 + called_none
-        out[row, 6] = none
+            out[row, 4 * np.int64(copies[sample]) + (block[row, sample] & 3)] += 1
 
 
 @kernel
-def count_samples(block: np.ndarray, classes: np.ndarray, ploidy: np.ndarray, out: np.ndarray) -> None:
-    """Add to `out` int64 (7, samples) the same seven counts as `count_variants`, over the variants of the block."""
+def tally_samples(block: np.ndarray, classes: np.ndarray, ploidy: np.ndarray, out: np.ndarray) -> None:
+    """Add to `out` int64 (samples, 12): variants by 4 * copies + (genotype & 3)."""
     for row in range(block.shape[0]):
         copies = ploidy[classes[row]]
         for sample in range(block.shape[1]):
-            genotype = block[row, sample] & 3
-            two = copies[sample] == 2
-            one = copies[sample] == 1
-            zero = copies[sample] == 0
-            out[0, sample] += two & (genotype == 0)
-            out[1, sample] += two & (genotype == 1)
-            out[2, sample] += two & (genotype == 2)
-            out[3, sample] += one & (genotype == 0)
-            out[4, sample] += one & (genotype == 2)
-            out[5, sample] += (one & (genotype == 1)) | (zero & (genotype != 3))
-            out[6, sample] += zero & (genotype == 3)
+            out[sample, 4 * np.int64(copies[sample]) + (block[row, sample] & 3)] += 1
 
 
 @kernel
@@ -95,12 +66,12 @@ def parse_gt(line: np.ndarray, alleles: np.ndarray) -> int:
             if at >= size or copy > 1:
                 return sample
             if line[at] == 46:
-                value = UNKNOWN
+                value = np.int64(UNKNOWN)
                 at += 1
             else:
-                value, digits = 0, 0
+                value, digits = np.int64(0), 0
                 while at < size and 48 <= line[at] <= 57:
-                    value = min(value * 10 + (line[at] - 48), 32767)
+                    value = min(value * 10 + np.int64(line[at]) - 48, np.int64(32767))
                     digits += 1
                     at += 1
                 if digits == 0:
@@ -135,7 +106,7 @@ def allele_row(alleles: np.ndarray, allele: int, star: int, order: np.ndarray, o
             out[order[sample]] = -9
             partial += not (first == UNKNOWN and second == UNKNOWN)
         else:
-            out[order[sample]] = (first == allele) + (second == allele)
+            out[order[sample]] = np.int8(first == allele) + np.int8(second == allele)
     return partial
 
 
