@@ -5,8 +5,10 @@ and sha256. A reader sees what the newest commit names and nothing else. Data fi
 their own sha256 in their name, so that two attempts of one task cannot disturb each other, a new version
 never touches the files of an older one, and an unchanged part is shared by both.
 
-A writer works under `_staging/<run>/`, where `<run>` is the digest of what is to be done. Each finished task
-leaves a record there; the same work started again after a crash goes on behind the last record.
+A writer works under `_staging/<run>/`, where `<run>` is the version it starts from and the digest of what is to be done.
+Each finished task leaves a record there; the same work started again after a crash goes on behind the last record.
+`_staging/<run>.committed` tells work that made the newest version, but was killed before it could clean up, from work
+that has yet to be done.
 Nothing in a commit depends on the clock, the host or the runtime: equal inputs give equal bytes.
 """
 
@@ -14,8 +16,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,7 @@ from cohelix.errors import ContractError, InputError
 
 FORMAT = 1
 """Version of the commit format. A reader refuses a newer one."""
+_MARK = ".committed"
 
 
 @dataclass(frozen=True, order=True)
@@ -72,7 +76,10 @@ def find(root: str, *, version: int | None = None) -> Commit | None:
         raise InputError(
             f"{root} has versions {versions[0]} to {versions[-1]}, and {chosen} was asked for. Choose one that exists."
         )
-    raw = json.loads(storage.read(storage.join(root, "_commit", f"{chosen:06d}.json")))
+    try:
+        raw = json.loads(storage.read(_commit_path(root, chosen)))
+    except ValueError:
+        raise InputError(f"version {chosen} of {root} has a damaged commit file. Restore it, or make the data set again.") from None
     if raw.get("format", 0) > FORMAT:
         raise InputError(f"{root} was written in format {raw['format']}; this cohelix reads up to {FORMAT}. Update cohelix.")
     files = tuple(FileEntry(**entry) for entry in raw["files"])
@@ -108,15 +115,23 @@ def verify(root: str, commit: Commit) -> None:
 
 @dataclass(frozen=True)
 class Writer:
-    """Writes one new version. Small and picklable: it travels to the tasks, and the driver commits."""
+    """Writes one new version. Small and picklable: it travels to the tasks, and the driver commits.
+
+    resumed: the same work was begun before and did not end.
+    """
 
     root: str
     kind: str
     run: str
+    resumed: bool = False
 
     @property
     def staging(self) -> str:
         return storage.join(self.root, "_staging", self.run)
+
+    @property
+    def mark(self) -> str:
+        return self.staging + _MARK
 
     def put(self, stem: str, suffix: str, data: bytes) -> FileEntry:
         """Add a data file named `<stem>-<digest><suffix>`. Safe to repeat, from any number of attempts."""
@@ -141,7 +156,10 @@ class Writer:
         path = storage.join(self.staging, "done", f"{task}.json")
         if not storage.exists(path):
             return None
-        return dict(json.loads(storage.read(path)))
+        try:
+            return dict(json.loads(storage.read(path)))
+        except FileNotFoundError:  # another run has committed meanwhile, and removed what can no longer be
+            return None
 
     def record(self, task: str, result: dict[str, Any]) -> None:
         """Record that `task` finished: its files are in place and this is what it found."""
@@ -149,12 +167,22 @@ class Writer:
 
     def abandon(self) -> None:
         """Give the work up: remove the staging folder, what no commit names, and a root that holds nothing else."""
-        storage.remove_tree(self.staging)
-        if not storage.listing(storage.join(self.root, "_staging")):
-            storage.remove_tree(storage.join(self.root, "_staging"))
+        self._unstage()
         collect_garbage(self.root)
         if not _versions(self.root) and not _data_files(self.root, "") and not storage.listing(storage.join(self.root, "_staging")):
             storage.remove_tree(self.root)
+
+    def finish(self) -> None:
+        """Clean up behind a commit. The mark goes last, so that a run killed in here can be told from one that has yet to work."""
+        if self.resumed:
+            collect_garbage(self.root)  # a killed attempt may have left files that the commit does not name
+        self._unstage()
+
+    def _unstage(self) -> None:
+        storage.remove_tree(self.staging)
+        storage.remove(self.mark)
+        if not storage.listing(storage.join(self.root, "_staging")):
+            storage.remove_tree(storage.join(self.root, "_staging"))
 
     def commit(
         self, files: Iterable[FileEntry], meta: dict[str, Any], provenance: dict[str, Any], *, after: int
@@ -162,33 +190,104 @@ class Writer:
         """Make the new version visible in one step, then drop the staging folder.
 
         `after` is the version this work started from (0: none); where another writer has committed since,
-        nothing is changed and InputError says so. Committing what is already the newest version is a no-op.
+        nothing is changed and InputError says so.
         """
         ordered = tuple(sorted(set(files)))
         commit = Commit(self.kind, after + 1, ordered, meta, provenance)
         payload = asdict(commit) | {"format": FORMAT}
-        path = storage.join(self.root, "_commit", f"{commit.version:06d}.json")
-        if not storage.create_exclusive(path, json.dumps(payload, sort_keys=True, indent=1).encode() + b"\n"):
+        data = json.dumps(payload, sort_keys=True, indent=1).encode() + b"\n"
+        storage.write(self.mark, hashlib.sha256(data).hexdigest().encode())
+        if not storage.create_exclusive(_commit_path(self.root, commit.version), data):
             raise InputError(
                 f"another run has committed version {commit.version} to {self.root} meanwhile. Nothing was lost; run again."
             )
-        storage.remove_tree(self.staging)
-        if not storage.listing(storage.join(self.root, "_staging")):
-            storage.remove_tree(storage.join(self.root, "_staging"))
+        self.finish()
         return commit
+
+
+def begin(root: str, kind: str, work: Any, *, after: int) -> Writer:
+    """A writer for `work` (anything that JSON can say), which starts from version `after` of `root`; 0: there is none.
+
+    Raises InputError where `root` is a folder of other things.
+    """
+    _refuse_other(root, kind)
+    writer = Writer(root, kind, _run_of(work, after))
+    writer = replace(writer, resumed=bool(storage.listing(writer.staging)))
+    # Told before anything is written, so that nobody takes this run's files for garbage.
+    storage.write(storage.join(writer.staging, "started"), b"")
+    return writer
+
+
+def completed(root: str, kind: str, work: Any) -> Commit | None:
+    """The newest commit, if it is this very work that made it and was killed before it could clean up; that is done now."""
+    _refuse_other(root, kind)
+    newest = find(root)
+    if newest is None:
+        return None
+    writer = Writer(root, kind, _run_of(work, newest.version - 1), resumed=True)
+    if not _is_mark_of(writer.mark, root, newest.version):
+        return None
+    writer.finish()
+    return newest
+
+
+def _refuse_other(root: str, kind: str) -> None:
+    newest = find(root)
+    if newest is not None and newest.kind != kind:
+        raise InputError(f"expected a {kind} data set at {root}, or nothing; found a {newest.kind} data set. Choose another folder.")
+    names = storage.listing(root)
+    if newest is None and names and "_staging" not in names:
+        raise InputError(f"expected a {kind} data set at {root}, or nothing; found a folder of other files. Choose another folder.")
+
+
+def _run_of(work: Any, after: int) -> str:
+    return f"{after:06d}-{digest_of(work)[:16]}"
+
+
+def _is_mark_of(mark: str, root: str, version: int) -> bool:
+    if not storage.exists(mark):
+        return False
+    return storage.read(mark) == hashlib.sha256(storage.read(_commit_path(root, version))).hexdigest().encode()
+
+
+def unfinished(root: str) -> list[str]:
+    """Runs that may still commit. What is left of those that cannot, since their version has been made by another, is removed."""
+    newest = max(_versions(root), default=0)
+    live = []
+    for name in storage.listing(storage.join(root, "_staging")):
+        place = storage.join(root, "_staging", name)
+        if name.endswith(_MARK):
+            if newest and not _is_mark_of(place, root, newest) and name.removesuffix(_MARK) not in live:
+                storage.remove(place)
+            continue
+        after = re.fullmatch(r"(\d{6,})-[0-9a-f]{16}", name)
+        if after and int(after[1]) < newest:
+            storage.remove_tree(place)
+        else:
+            live.append(name)
+    return live
 
 
 def collect_garbage(root: str) -> int:
     """Remove files that no commit names and no unfinished run may still need. Returns how many."""
-    if storage.listing(storage.join(root, "_staging")):
+    paths = _data_files(root, "")  # before the look at the runs: a run that begins behind it writes nothing that is in this list
+    if unfinished(root):
         return 0
     named = {entry.path for version in _versions(root) for entry in (find(root, version=version) or _nothing()).files}
-    removed = 0
-    for path in _data_files(root, ""):
-        if path not in named:
-            storage.remove(storage.join(root, path))
-            removed += 1
-    return removed
+    garbage = [path for path in paths if path not in named and _is_ours(path.rsplit("/", 1)[-1])]
+    garbage += [f"_commit/{name}" for name in storage.listing(storage.join(root, "_commit")) if storage.is_passing(name)]
+    for path in sorted(garbage, key=lambda path: ("/" not in path, path)):
+        storage.remove(storage.join(root, path))
+    return len(garbage)
+
+
+def _is_ours(name: str) -> bool:
+    """A name that `Writer.put` gives, or a passing one: whatever else lies in the folder is not ours to remove."""
+    return storage.is_passing(name) or re.search(r"-[0-9a-f]{16}\.\w+$", name) is not None
+
+
+def _commit_path(root: str, version: int) -> str:
+    return storage.join(root, "_commit", f"{version:06d}.json")
 
 
 def _nothing() -> Commit:

@@ -9,6 +9,7 @@ finished local write survives a power cut (it is fsynced, and so is its folder).
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import uuid
@@ -72,10 +73,14 @@ def write(path: str, data: bytes) -> None:
         filesystem.pipe_file(inner, data)
         return
     target = local_path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(target.parent)
     passing = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    _write_synced(passing, data)
-    os.replace(passing, target)
+    try:
+        _write_synced(passing, data)
+        os.replace(passing, target)
+    except OSError:
+        passing.unlink(missing_ok=True)
+        raise
     _sync_folder(target.parent)
 
 
@@ -88,7 +93,7 @@ def move_in(source: Path, path: str) -> None:
         source.unlink()
         return
     target = local_path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(target.parent)
     with source.open("rb") as handle:
         os.fsync(handle.fileno())
     os.replace(source, target)
@@ -106,15 +111,15 @@ def create_exclusive(path: str, data: bytes) -> bool:
             return False
         return True
     target = local_path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(target.parent)
     passing = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    _write_synced(passing, data)
     try:
+        _write_synced(passing, data)
         os.link(passing, target)  # fails where the target exists, on every POSIX file system
     except FileExistsError:
         return False
     finally:
-        passing.unlink()
+        passing.unlink(missing_ok=True)
     _sync_folder(target.parent)
     return True
 
@@ -147,6 +152,19 @@ def as_local_file(path: str) -> Iterator[Path]:
         copy = Path(folder) / path.rsplit("/", 1)[-1]
         copy.write_bytes(read(path))
         yield copy
+
+
+def is_passing(name: str) -> bool:
+    """Whether a file is what a killed `write` or `create_exclusive` left: the bytes before they got their name."""
+    return re.fullmatch(r"\..*\.[0-9a-f]{32}", name) is not None
+
+
+def _make_folder(folder: Path) -> None:
+    """Make `folder` and those above it; like a file, a new folder survives a power cut once the one above it is synced."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in missing:
+        _sync_folder(place.parent)
 
 
 def _write_synced(target: Path, data: bytes) -> None:

@@ -83,9 +83,11 @@ def call(
     window = genome.parse_region(region, contigs) if region else None
     before = dataset.find(out)
     after = before.version if before else 0
-    work = {"operation": "call", "after": after, "params": asdict(params), "only_sites": only_sites, "sites": sites_digest,
+    work = {"operation": "call", "params": asdict(params), "only_sites": only_sites, "sites": sites_digest,
             "fasta": fasta, "region": region, "samples": opened.commit.meta["samples"], "parts": opened.commit.meta["parts"]}  # fmt: skip
-    writer = Writer(out, callset.KIND, dataset.digest_of(work)[:16])
+    if dataset.completed(out, callset.KIND, work):
+        return callset.open_callset(out)
+    writer = dataset.begin(out, callset.KIND, work, after=after)
     samples = opened.samples()
     cohort = cohort_of(samples)
     tasks = plan(writer, opened, contigs, params, forced, only_sites, fasta, window, runtime.share(cohort))

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from cohelix import dataset, genome, storage
+from cohelix import dataset, genome
 from cohelix.dataset import FileEntry, Writer
-from cohelix.errors import CohelixError, ConfigError, InputError, ReferenceMismatch
-from cohelix.genome import Contig
-from cohelix.joint import manifest, store
+from cohelix.errors import CohelixError, ConfigError, InputError
+from cohelix.joint import manifest, store, stretch
 from cohelix.joint.gvcf.reader import Blocks, GvcfReader, Region, Variants
 from cohelix.joint.kernels import flatten_blocks, join_bands, overlapping_block
 from cohelix.joint.schema import BANDS, MARGIN_BP, IngestParams
@@ -40,15 +39,18 @@ def ingest(manifest_path: str, out: str, params: IngestParams, runtime: Runtime)
     there already, ReferenceMismatch where builds differ; the store then stays as it was.
     """
     rows = manifest.read(manifest_path)
-    before = dataset.find(out)
-    old = None
-    if before is not None:
-        old = store.open_store(out)
-        params = _settle(params, old)
+    old = store.open_store(out) if dataset.find(out) else None
+    params = _settle(params, old) if old else params
+    work = {
+        "operation": "ingest", "params": asdict(params),
+        "rows": [[r.sample_id, r.path, r.sex, r.batch, stretch.file_stamp(r.path)] for r in rows],
+    }  # fmt: skip
+    done = dataset.completed(out, store.KIND, work)
+    if done is not None:
+        return done
+    if old is not None:
         _refuse_known(rows, old)
-    work = {"operation": "ingest", "after": before.version if before else 0, "params": asdict(params),
-            "rows": [[r.sample_id, r.path, r.sex, r.batch, _size(r)] for r in rows]}  # fmt: skip
-    writer = Writer(out, store.KIND, dataset.digest_of(work)[:16])
+    writer = dataset.begin(out, store.KIND, work, after=old.commit.version if old else 0)
     try:
         results = list(runtime.map(_run, _plan(writer, rows, params, old), label="ingest"))
         return _commit(writer, rows, results, params, old)
@@ -77,43 +79,17 @@ def _refuse_known(rows: list[manifest.Row], old: store.CallStore) -> None:
         )
 
 
-def _size(row: manifest.Row) -> int:
-    if not storage.is_local(row.path):
-        return -1
-    try:
-        return storage.local_path(row.path).stat().st_size
-    except OSError:
-        return -1
-
-
 def _plan(writer: Writer, rows: list[manifest.Row], params: IngestParams, old: store.CallStore | None) -> list[Task]:
     tasks = []
     next_sample = old.commit.meta["next_sample"] if old else 0
     next_batch = old.commit.meta["next_batch"] if old else 0
     for at in range(0, len(rows), params.batch_samples):
         batch = tuple(rows[at : at + params.batch_samples])
-        for number, region in enumerate(_stretches(batch, params)):
+        for number, region in enumerate(stretch.plan(batch, params)):
             name = f"batch-{next_batch:06d}-{number:05d}"
             tasks.append(Task(writer, params, name, next_batch, next_sample + at, batch, region))
         next_batch += 1
     return tasks
-
-
-def _stretches(batch: tuple[manifest.Row, ...], params: IngestParams) -> list[Region | None]:
-    """The whole genome in one go, unless the batch is larger than a task may be and every file has an index."""
-    from cohelix.joint.gvcf import index
-
-    mebibytes = sum(max(_size(row), 0) for row in batch) / (1 << 20)
-    if mebibytes <= params.stretch_mib or not all(index.find(row.path) for row in batch):
-        return [None]
-    contigs = GvcfReader(batch[0].path).contigs
-    total = sum(contig.length for contig in contigs)
-    stretch = max(1, round(total * params.stretch_mib / mebibytes / params.bin_bp)) * params.bin_bp
-    return [
-        Region(contig.name, start, min(start + stretch, contig.length))
-        for contig in contigs
-        for start in range(0, contig.length, stretch)
-    ]
 
 
 def _run(task: Task) -> dict[str, Any]:
@@ -136,7 +112,10 @@ def _run(task: Task) -> dict[str, Any]:
         if table not in headers:
             headers.append(table)
         digest = reader.digest if task.region is None else ""
-        samples.append({"header": headers.index(table), "sha256": digest, "n_blocks": counts[0], "n_variants": counts[1]})
+        seam = stretch.seam_of(reader) if task.region else None
+        samples.append(
+            {"header": headers.index(table), "sha256": digest, "n_blocks": counts[0], "n_variants": counts[1], "seam": seam}
+        )
     parts, files = _write_parts(task, list(names), block_parts, variant_parts)
     result = {"parts": parts, "files": files, "headers": headers, "samples": samples}
     task.writer.record(task.name, result)
@@ -155,7 +134,7 @@ def _read_sample(
     n_blocks = n_variants = 0
     if blocks is not None and blocks.start.size:
         blocks = _prepare(blocks, task.params, reader)
-        n_blocks = blocks.start.size
+        n_blocks = _owned(task, blocks.start)
         index, number, low, high, margin = store.cut_blocks(
             blocks.contig, blocks.start.astype(np.int64), blocks.end.astype(np.int64), task.params.bin_bp, MARGIN_BP
         )
@@ -165,7 +144,7 @@ def _read_sample(
         block_parts.append(tuple(column if keep is None else column[keep] for column in columns))
     for _, variants in chunks:
         if variants.start.size:
-            n_variants += variants.start.size
+            n_variants += _owned(task, variants.start)
             variant_parts.append(_variant_table(variants, task, sample, contig_number))
     if not reader.is_gvcf and task.region is None and task.params.plain_vcf == "refuse":
         raise InputError(
@@ -187,8 +166,27 @@ def _prepare(blocks: Blocks, params: IngestParams, reader: GvcfReader) -> Blocks
             )
         columns = flatten_blocks(*columns)
     if params.bands == "aou":
-        columns = join_bands(*columns, np.array(BANDS, np.int32))
+        columns = _join_within_bins(columns, params.bin_bp)
     return Blocks(*columns)
+
+
+def _join_within_bins(columns: tuple[np.ndarray, ...], bin_bp: int) -> tuple[np.ndarray, ...]:
+    """Blocks are joined up to the end of a bin, so that a bin's blocks are the same whatever stretch they were read in."""
+    contig, start, end, *values = columns
+    index, number, low, high, margin = store.cut_blocks(contig, start.astype(np.int64), end.astype(np.int64), bin_bp, 0)
+    own = ~margin
+    index, number, low, high = index[own], number[own], low[own], high[own]
+    n_bins = int(number.max()) + 1
+    place = (contig[index] * np.int64(n_bins) + number).astype(np.int32)
+    joined = join_bands(place, low, high, *(value[index] for value in values), np.array(BANDS, np.int32))
+    return (joined[0] // n_bins, *joined[1:])
+
+
+def _owned(task: Task, start: np.ndarray) -> int:
+    """How many of the records belong to this stretch: what lies over its start is counted by the one before."""
+    if task.region is None:
+        return int(start.size)
+    return int(((start >= task.region.start) & (start < task.region.end)).sum())
 
 
 def _in_stretch(task: Task, number: np.ndarray) -> np.ndarray | None:
@@ -283,7 +281,7 @@ def _commit(
 ) -> dataset.Commit:
     headers: list[list[list[Any]]] = list(old.commit.meta["headers"]) if old else []
     lines = _sample_lines(rows, results, params, old, headers)
-    build = _one_build(headers)
+    build = store.one_build(headers)
     table = _sample_table(lines)
     if old is not None:
         table = pa.concat_tables([old.samples(), table])
@@ -325,13 +323,16 @@ def _sample_lines(
     batches = [rows[at : at + params.batch_samples] for at in range(0, len(rows), params.batch_samples)]
     cursor = iter(results)
     for number, batch in enumerate(batches):
-        for _ in _stretches(tuple(batch), params):
+        seams: dict[int, list[Any]] = {}
+        for region in stretch.plan(batch, params):
             result = next(cursor)
             for place, sample in enumerate(result["samples"]):
                 table = result["headers"][sample["header"]]
                 if table not in headers:
                     headers.append(table)
                 at = number * params.batch_samples + place
+                if region is not None:
+                    seams.setdefault(at, []).append((region, sample["seam"]))
                 line = by_sample.setdefault(at, {"n_variants": 0, "n_blocks": 0})
                 line["n_variants"] += sample["n_variants"]
                 line["n_blocks"] += sample["n_blocks"]
@@ -340,22 +341,11 @@ def _sample_lines(
                     "batch_label": rows[at].batch, "batch": first_batch + number, "header": headers.index(table),
                     "gvcf_sha256": sample["sha256"],
                 }  # fmt: skip
+        for at, of_sample in seams.items():
+            stretch.check(rows[at], of_sample)
     for at, line in by_sample.items():
         line["gvcf_sha256"] = line["gvcf_sha256"] or file_digest(rows[at].path)
     return [by_sample[at] for at in range(len(rows))]
-
-
-def _one_build(headers: list[list[list[Any]]]) -> str:
-    """The build of all headers together. Raises ReferenceMismatch where a contig has two lengths."""
-    lengths: dict[str, int] = {}
-    for table in headers:
-        for name, length in table:
-            if length and lengths.setdefault(name, length) != length:
-                raise ReferenceMismatch(
-                    f"contig {name} has {lengths[name]} bases in one gVCF and {length} in another: the inputs are of different builds. "
-                    "Put each build into a store of its own (cohelix joint lint names the rows)."
-                )
-    return genome.build_of(Contig(name, length) for name, length in lengths.items())
 
 
 def _refuse_twins(table: pa.Table, rows: list[manifest.Row], added: int) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cohelix import genome
 from cohelix.errors import CohelixError, InputError
 from cohelix.genome import Contig
-from cohelix.joint import manifest
+from cohelix.joint import manifest, store
 from cohelix.joint.gvcf import bgzf, index
 from cohelix.joint.gvcf.reader import GvcfReader
 from cohelix.joint.kernels import overlapping_block
@@ -117,11 +117,15 @@ def _across(rows: list[manifest.Row], seen: list[_Seen]) -> list[Finding]:
     usual = max(builds, key=lambda build: (builds[build], build)) if builds else genome.UNKNOWN_BUILD
     first: dict[str, int] = {}
     lengths: dict[str, int] = {}
+    spelled: dict[str, str] = {}
     for row, one, build in zip(rows, seen, build_of, strict=True):
         if one.contigs and build != usual:
             findings.append(Finding(row.number, ERROR, f"build {build}, where most inputs are {usual}: mixed builds."))
         elif any(c.length and lengths.setdefault(c.name, c.length) != c.length for c in one.contigs):
             findings.append(Finding(row.number, ERROR, "a contig has another length than in the rows before: mixed builds."))
+        chromosomes = [c.name for c in one.contigs if genome.plain_name(c.name) in store.CHROMOSOMES]
+        if any(spelled.setdefault(genome.plain_name(name), name) != name for name in chromosomes):
+            findings.append(Finding(row.number, ERROR, "chromosomes have other names than in the rows before (chr22 and 22): mixed references."))
         if one.digest and one.digest in first:
             findings.append(Finding(row.number, ERROR, f"the same content as row {first[one.digest]}: one file under two samples."))
         first.setdefault(one.digest, row.number)

@@ -49,15 +49,16 @@ def examine(path: str) -> tuple[list[Row], list[str]]:
         raise InputError("expected a manifest, found a folder. Give the table itself.") from None
     except UnicodeDecodeError:
         raise InputError("expected the manifest in UTF-8, found other bytes. Save it as UTF-8 text.") from None
-    lines = text.splitlines()
-    if not lines:
+    lines = re.split(r"\r\n|\n|\r", text)  # not splitlines(), which also breaks at characters that a field may hold
+    if not text.strip():
         raise InputError("the manifest is empty. Give a header line (sample_id, path) and one line per sample.")
     header = lines[0].split("\t")
-    unknown = [name for name in header if name not in COLUMNS]
+    unknown = [number for number, name in enumerate(header, start=1) if name not in COLUMNS]
     if "sample_id" not in header or "path" not in header or unknown or len(set(header)) != len(header):
+        known = ", ".join(name for name in header if name in COLUMNS) or "none of them"
+        other = f", and something else in column {', '.join(map(str, unknown[:20]))}" if unknown else ""
         raise InputError(
-            f"expected the tab-separated columns sample_id, path and if wanted sex, batch; found {', '.join(header)[:200]}. "
-            "Correct the first line."
+            f"expected the tab-separated columns sample_id, path and if wanted sex, batch; found {known}{other}. Correct the first line."
         )
     rows, problems = [], []
     for number, line in enumerate(lines[1:], start=2):
@@ -70,10 +71,16 @@ def examine(path: str) -> tuple[list[Row], list[str]]:
         row = dict(zip(header, fields, strict=True))
         try:
             sex = parse_sex(row.get("sex", ""))
-        except InputError as error:
-            problems.append(f"manifest row {number}: {error}")
+        except InputError:
+            problems.append(
+                f"manifest row {number}: expected a sex of male/female/unknown (M, F, 1, 2, 0, XX, XY or NA), found something else. "
+                "Correct it."
+            )
             continue
         problems += [f"manifest row {number}: {problem}" for problem in _check_id(row["sample_id"])]
+        if not row["path"].strip() or not row["path"].isprintable():
+            problems.append(f"manifest row {number}: path is empty, or holds characters that no file name should. Correct it.")
+            continue
         rows.append(Row(number, row["sample_id"], _resolve(path, row["path"]), sex, row.get("batch", "")))
     if not rows and not problems:
         problems.append("the manifest names no sample. Give one line per sample.")

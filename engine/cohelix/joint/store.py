@@ -10,15 +10,19 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cohelix import dataset, genome
 from cohelix.dataset import Commit, FileEntry
+from cohelix.errors import ReferenceMismatch
 from cohelix.genome import Bin, Contig
 
 KIND = "calls"
+CHROMOSOMES = {*map(str, range(1, 23)), "X", "Y"}
 
 BLOCK_SCHEMA = pa.schema(
     [
@@ -130,6 +134,26 @@ def in_genome_order(lengths: dict[str, int]) -> list[Contig]:
     known = {name: rank for rank, name in enumerate([*map(str, range(1, 23)), "X", "Y", "MT"])}
     ranked = sorted(lengths, key=lambda name: (known.get(genome.plain_name(name), len(known)), name))
     return [Contig(name, lengths[name]) for name in ranked]
+
+
+def one_build(headers: Sequence[Sequence[Any]]) -> str:
+    """The build of all contig tables together. Raises ReferenceMismatch where a contig has two lengths, or a chromosome two names."""
+    lengths: dict[str, int] = {}
+    spelled: dict[str, str] = {}
+    for table in headers:
+        for name, length in table:
+            plain = genome.plain_name(name)
+            if spelled.setdefault(plain, name) != name and plain in CHROMOSOMES:
+                raise ReferenceMismatch(
+                    f"a chromosome is called {spelled[plain]} in one gVCF and {name} in another: the inputs are of different references. "
+                    "Put each into a store of its own (cohelix joint lint names the rows)."
+                )
+            if length and lengths.setdefault(name, length) != length:
+                raise ReferenceMismatch(
+                    f"contig {name} has {lengths[name]} bases in one gVCF and {length} in another: the inputs are of different builds. "
+                    "Put each build into a store of its own (cohelix joint lint names the rows)."
+                )
+    return genome.build_of(Contig(name, length) for name, length in lengths.items())
 
 
 def column(values: np.ndarray) -> pa.Array:

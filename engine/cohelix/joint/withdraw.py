@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from cohelix import dataset, storage
 from cohelix.dataset import FileEntry, Writer
@@ -36,6 +37,10 @@ def read_ids(path: str) -> list[str]:
         lines = storage.read(path).decode("utf-8-sig").split("\n")
     except FileNotFoundError:
         raise InputError("expected a file of sample ids, found none at that path. Correct the path.") from None
+    except (PermissionError, IsADirectoryError):
+        raise InputError("expected a readable file of sample ids, found a folder or one this user may not read.") from None
+    except UnicodeDecodeError:
+        raise InputError("expected the sample ids in UTF-8, found other bytes. Save the file as UTF-8 text.") from None
     ids = [line.strip() for line in lines if line.strip()]
     ids = ids[1:] if ids[:1] == ["sample_id"] else ids
     if not ids:
@@ -44,35 +49,57 @@ def read_ids(path: str) -> list[str]:
 
 
 def withdraw(calls: str, sample_ids: Sequence[str], runtime: Runtime, *, purge: bool = False) -> dataset.Commit:
-    """Write a new version of `calls` without `sample_ids`. With `purge`, older versions and their files are removed after it.
+    """Write a new version of `calls` without `sample_ids`. With `purge`, older versions and their files are removed after it;
+    ids that are no longer in the newest version, but in the files of an older one, are then fine.
 
     Raises InputError where an id is not in the store, or where nobody would be left; the store then stays as it was.
     """
+    wanted = sorted(set(sample_ids))
     opened = store.open_store(calls)
+    work = {"operation": "withdraw", "ids": wanted}
+    commit = dataset.completed(calls, store.KIND, work)
+    if commit is None:
+        commit = _without(opened, wanted, work, runtime, purge)
+    if purge:
+        _purge(calls, commit)
+    return commit
+
+
+def _without(opened: store.CallStore, wanted: list[str], work: dict[str, Any], runtime: Runtime, purge: bool) -> dataset.Commit:
     samples = opened.samples()
-    wanted = set(sample_ids)
-    leaving = pc.is_in(samples["sample_id"], pa.array(sorted(wanted)))
-    n_leaving = int(pc.sum(leaving).as_py() or 0)
-    if n_leaving < len(wanted):
-        raise InputError(f"{len(wanted) - n_leaving} of {len(wanted)} sample ids are not in the store. Correct the list.")
-    if n_leaving == len(samples):
-        raise InputError("this would leave the store without samples. Delete the store itself if that is what you want.")
+    leaving = pc.is_in(samples["sample_id"], pa.array(wanted, pa.string()))
     gone = samples.filter(leaving)
-    after = opened.commit.version
-    work = {"operation": "withdraw", "after": after, "numbers": gone["sample"].to_pylist()}
-    writer = Writer(calls, store.KIND, dataset.digest_of(work)[:16])
+    unknown = set(wanted) - set(gone["sample_id"].to_pylist())
+    if unknown and not (purge and unknown <= _ever_there(opened.root)):
+        raise InputError(f"{len(unknown)} of {len(wanted)} sample ids are not in the store. Correct the list.")
+    if len(gone) == len(samples):
+        raise InputError("this would leave the store without samples. Delete the store itself if that is what you want.")
+    if not len(gone):
+        return opened.commit
+    writer = dataset.begin(opened.root, store.KIND, work, after=opened.commit.version)
     tasks = _plan(writer, opened, gone)
     try:
         results = list(runtime.map(run, tasks, label="withdraw"))
-        commit = _commit(writer, opened, samples.filter(pc.invert(leaving)), tasks, results)
+        return _commit(writer, opened, samples.filter(pc.invert(leaving)), tasks, results)
     except CohelixError:
         writer.abandon()
         raise
-    if purge:
-        for version in range(1, commit.version):
-            storage.remove(storage.join(calls, "_commit", f"{version:06d}.json"))
-        dataset.collect_garbage(calls)
-    return commit
+
+
+def _ever_there(root: str) -> set[str]:
+    """Ids in every samples table that is still on disk, named by a commit or not: a purge that was killed has left some."""
+    names = [name for name in storage.listing(root) if name.startswith("samples-")]
+    tables = [pq.ParquetFile(pa.BufferReader(storage.read(storage.join(root, name)))) for name in names]
+    return {sample_id for table in tables for sample_id in table.read(["sample_id"])["sample_id"].to_pylist()}
+
+
+def _purge(calls: str, commit: dataset.Commit) -> None:
+    """Remove every version but the newest, and every file that only those named (the samples tables last)."""
+    if dataset.unfinished(calls):
+        raise InputError("another run is writing to this store, so nothing was removed yet. Give the same command again when it is done.")
+    for version in range(1, commit.version):
+        storage.remove(storage.join(calls, "_commit", f"{version:06d}.json"))
+    dataset.collect_garbage(calls)
 
 
 def _plan(writer: Writer, opened: store.CallStore, gone: pa.Table) -> list[Task]:
@@ -127,6 +154,10 @@ def _commit(
     table = writer.put("samples", ".parquet", store.to_parquet(samples))
     dropped.add(opened.commit.meta["samples"])
     files = [entry for entry in opened.commit.files if entry.path not in dropped] + [table, *added]
-    meta = opened.commit.meta | {"parts": parts, "samples": table.path}
+    used = set(samples["header"].to_pylist())
+    headers = [header if number in used else [] for number, header in enumerate(opened.commit.meta["headers"])]
+    meta = opened.commit.meta | {
+        "parts": parts, "samples": table.path, "headers": headers, "build": store.one_build(headers),
+    }  # fmt: skip
     inputs = sorted(("gvcf", digest) for digest in samples["gvcf_sha256"].to_pylist())
     return writer.commit(files, meta, provenance("joint withdraw", meta["params"], inputs), after=opened.commit.version)

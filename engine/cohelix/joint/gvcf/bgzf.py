@@ -16,7 +16,12 @@ from cohelix.errors import InputError
 
 EOF_BLOCK = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 CHUNK_BYTES = 16 << 20
+HEAD_BYTES = 64
+"""What `is_bgzf` wants to see of a file or block."""
 _READ_BYTES = 4 << 20
+_LARGEST_TEXT = 1 << 16
+_SMALLEST_BLOCK = 26  # its header and its checksum
+_LONGEST_LINE = 256 << 20  # the longest real ones, of structural variants, have some megabytes
 
 
 def open_binary(path: str) -> Any:
@@ -33,6 +38,8 @@ def open_binary(path: str) -> Any:
         raise InputError("expected a readable file, found one this user may not read. Change its permissions.") from None
     except IsADirectoryError:
         raise InputError("expected a file, found a folder. Correct the path in the manifest.") from None
+    except OSError as error:  # strerror without the file name, which may hold a sample's name
+        raise InputError(f"the file cannot be opened ({error.strerror}). Correct the path in the manifest.") from None
 
 
 def is_gzip(head: bytes) -> bool:
@@ -65,13 +72,16 @@ def inflate_block(data: bytes, at: int, size: int) -> bytes:
     """Text of one whole block. Raises InputError where its checksum or its stream is wrong."""
     import deflate
 
-    expected = struct.unpack_from("<I", data, at + size - 4)[0]
-    if expected == 0:
+    block = data[at : at + size]
+    if block == EOF_BLOCK:
         return b""
+    expected = struct.unpack_from("<I", block, size - 4)[0] if size >= _SMALLEST_BLOCK else _LARGEST_TEXT + 1
     try:
-        return bytes(deflate.gzip_decompress(data[at : at + size], expected))
+        if expected <= _LARGEST_TEXT:  # else the length itself is damaged, and would have gigabytes reserved
+            return bytes(deflate.gzip_decompress(block, max(expected, 1)))
     except (deflate.DeflateError, ValueError):
-        raise InputError("a compressed block does not inflate to what its checksum says. The file is damaged: restore it.") from None
+        pass
+    raise InputError("a compressed block does not inflate to what its checksum says. The file is damaged: restore it.")
 
 
 def text_chunks(path: str, *, offset: int = 0, digest: Any = None, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
@@ -88,6 +98,8 @@ def text_chunks(path: str, *, offset: int = 0, digest: Any = None, chunk_bytes: 
             continue
         cut = piece.rfind(b"\n") + 1
         if cut == 0:  # one line longer than a chunk: go on until it ends
+            if held > _LONGEST_LINE:
+                raise InputError(f"expected lines of up to {_LONGEST_LINE >> 20} MiB, found a longer one. Is this a gVCF?")
             rest.append(piece)
             held += len(piece)
             continue
@@ -100,7 +112,7 @@ def text_chunks(path: str, *, offset: int = 0, digest: Any = None, chunk_bytes: 
 
 def _pieces(path: str, offset: int, digest: Any) -> Iterator[bytes]:
     with open_binary(path) as handle:
-        head = handle.read(64)
+        head = handle.read(HEAD_BYTES)
         if not head:
             raise InputError("expected a gVCF, found an empty file. Restore it or take it off the manifest.")
         if not is_gzip(head):
@@ -147,14 +159,14 @@ def _bgzf(handle: BinaryIO, digest: Any) -> Iterator[bytes]:
 
 
 def _gzip(handle: BinaryIO, digest: Any) -> Iterator[bytes]:
-    from isal import igzip
+    from isal import igzip, igzip_lib
 
     raw = handle if digest is None else _Hashing(handle, digest)
     try:
         with igzip.GzipFile(fileobj=raw, mode="rb") as stream:
             while piece := stream.read(_READ_BYTES):
                 yield piece
-    except (EOFError, OSError, igzip.BadGzipFile):
+    except (EOFError, OSError, igzip.BadGzipFile, igzip_lib.IsalError):
         raise InputError("the gzip file is cut short or damaged. Restore it, or compress it again with bgzip.") from None
 
 

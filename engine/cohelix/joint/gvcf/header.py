@@ -12,6 +12,9 @@ from cohelix.genome import Contig
 _CONTIG = re.compile(rb"^##contig=<(.*)>\s*$", re.MULTILINE)
 _ID = re.compile(rb"(?:^|,)ID=([^,>]+)")
 _LENGTH = re.compile(rb"(?:^|,)length=(\d+)")
+LONGEST_CONTIG = 1_999_999_999
+"""Bases of a contig at most: positions are int32, and a number beyond 2e9 is read as 2e9."""
+_LONGEST_NAME = 200
 _FIXED = [b"#CHROM", b"POS", b"ID", b"REF", b"ALT", b"QUAL", b"FILTER", b"INFO", b"FORMAT"]
 
 
@@ -27,7 +30,7 @@ def split(text: bytes) -> tuple[Header, int]:
     """The header at the start of `text`, and the offset of the first record. Raises InputError."""
     at = 0 if text.startswith(b"#CHROM") else text.find(b"\n#CHROM") + 1
     if not text.startswith(b"#"):
-        if text.startswith(b"\xef\xbb\xbf") or text.startswith(b"\xff\xfe"):
+        if text.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
             raise InputError("expected plain ASCII text, found a byte-order mark. Save the file without it (UTF-8, no BOM).")
         raise InputError("expected a VCF header that starts with ##fileformat, found other text. Is this a gVCF?")
     if at == 0 and not text.startswith(b"#CHROM"):
@@ -61,9 +64,13 @@ def _contigs(meta: bytes) -> tuple[Contig, ...]:
         name = _ID.search(match[1])
         if name is None:
             raise InputError("a ##contig line of the header has no ID. Correct the header.")
+        if len(name[1]) > _LONGEST_NAME:
+            raise InputError(f"expected contig names of up to {_LONGEST_NAME} characters, found a longer one. Correct the header.")
         length = _LENGTH.search(match[1])
         key = name[1].decode("utf-8", "replace")
         if key in found:
             raise InputError(f"the header names contig {key} twice. Correct the header.")
-        found[key] = int(length[1]) if length else 0
+        found[key] = int(length[1][:20]) if length else 0
+        if found[key] > LONGEST_CONTIG:
+            raise InputError(f"the header gives contig {key} more than {LONGEST_CONTIG} bases. Correct the header.")
     return tuple(Contig(name, length) for name, length in found.items())

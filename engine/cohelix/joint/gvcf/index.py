@@ -44,22 +44,24 @@ def read(path: str) -> Index:
             return _tabix(data)
         if data[:4] == b"CSI\x01":
             return _csi(data)
-    except (struct.error, IndexError):
+    except (struct.error, IndexError, UnicodeDecodeError):
         raise InputError("the index is cut short. Make it again with tabix.") from None
     raise InputError("expected a tabix or CSI index, found other bytes. Make it again with tabix.")
 
 
 def check(path: str, index: Index) -> None:
     """Refuse an index that cannot belong to the BGZF file at `path`: its offsets must be starts of blocks."""
+    for chunks in index.chunks:
+        for _, offset in {chunks[0], chunks[-1]} if chunks else ():
+            check_offset(path, offset)
+
+
+def check_offset(path: str, offset: int) -> None:
+    """Refuse a virtual offset that is not within a block of the BGZF file at `path`."""
     with bgzf.open_binary(path) as handle:
-        handle.seek(0, 2)
-        size = handle.tell()
-        for chunks in index.chunks:
-            for _, offset in {chunks[0], chunks[-1]} if chunks else ():
-                handle.seek(offset >> 16)
-                head = handle.read(18)
-                if (offset >> 16) >= size or not bgzf.is_bgzf(head):
-                    raise InputError("the index does not fit the file (stale, or of another file). Make it again with tabix.")
+        handle.seek(offset >> 16)
+        if not bgzf.is_bgzf(handle.read(bgzf.HEAD_BYTES)):
+            raise InputError("the index does not fit the file (it is stale, or of another file). Make it again with tabix.")
 
 
 def _whole(path: str) -> list[bytes]:

@@ -17,6 +17,7 @@ from cohelix.joint.gvcf import kernels as k
 HOM_REF, HOM_REF_HAPLOID, NO_CALL = 2, 1, 0
 """State of a reference block: reference on two copies, on one, or the caller made no call there."""
 
+_LARGEST_HEADER = 64 << 20
 _MESSAGES = {
     k.SHORT_ROW: "expected ten tab-separated columns, found fewer",
     k.BAD_POSITION: "expected POS to be a whole number from 1 on, found something else",
@@ -74,11 +75,31 @@ class Variants:
 
 @dataclass(frozen=True)
 class Region:
-    """A stretch of one contig to read: `start` and `end` 0-based half-open."""
+    """A stretch of one contig to read: `start` and `end` 0-based half-open, and bases around it that are read too."""
 
     contig: str
     start: int
     end: int
+    before: int = 0
+    behind: int = 0
+
+
+END_OF_FILE = ""
+
+
+@dataclass
+class Seam:
+    """Where the records of a region begin and end in the file. Records are told by the sha256 of their line.
+
+    head: the file's first record. first: the first that starts in the region or behind it; next: the first that starts behind it.
+    All three may be END_OF_FILE. across_start, across_end: records that lie over the region's first or last boundary.
+    """
+
+    head: str = END_OF_FILE
+    first: str = END_OF_FILE
+    next: str = END_OF_FILE
+    across_start: int = 0
+    across_end: int = 0
 
 
 class GvcfReader:
@@ -100,10 +121,13 @@ class GvcfReader:
             text += piece
             if _header_is_whole(text):
                 break
+            if len(text) > _LARGEST_HEADER:
+                raise InputError(f"expected a header of up to {_LARGEST_HEADER >> 20} MiB, found a larger one. Is this a gVCF?")
         self.header, at = header.split(text)
         self._first = text[at:]
         self.contigs: list[Contig] = list(self.header.contigs)
         self.is_gvcf = False
+        self.seam = Seam()
         self._open_ended = not self.contigs  # a header without contig lines: names are taken as they come
 
     @property
@@ -118,6 +142,8 @@ class GvcfReader:
             data = np.frombuffer(text, np.uint8)
             lines = self._tokenise(text, data)
             order.check(lines, self.contigs)
+            if self._region is not None:
+                self._note_seam(self._region, text, lines)
             lines = self._cut_to_region(lines)
             blocks, variants = _blocks(lines), _variants(data, lines, self.contigs)
             self.is_gvcf = self.is_gvcf or blocks.start.size > 0 or _has_unnamed(lines, variants)
@@ -130,17 +156,31 @@ class GvcfReader:
             yield from (piece for piece in (self._first,) if piece)
             yield from self._chunks
             return
+        head = self._first or next(self._chunks, b"")
+        self.seam.head = _digest_of_line(head, 0) if head else END_OF_FILE
         self._chunks.close()  # type: ignore[attr-defined]
         found = index.find(self._path)
         if found is None:
             raise InputError("reading a region needs an index beside the file, found none. Make one with: tabix -p vcf FILE")
-        start = index.read(found).offset(self._region.contig, self._region.start)
+        start = index.read(found).offset(self._region.contig, max(self._region.start - self._region.before, 0))
         if start is None:
             return
+        index.check_offset(self._path, start)
         pieces = bgzf.text_chunks(self._path, offset=start >> 16, chunk_bytes=self._chunk_bytes)
         first = next(pieces, b"")
         yield first[start & 0xFFFF :]
         yield from pieces
+
+    def _note_seam(self, region: Region, text: bytes, lines: np.ndarray) -> None:
+        """Keep what proves later that the regions of a file leave no record out."""
+        here = np.array([contig.name == region.contig for contig in self.contigs], bool)[lines[:, k.CONTIG]]
+        start, end = lines[:, k.START], lines[:, k.END]
+        for name, boundary in (("first", region.start), ("next", region.end)):
+            from_here = np.flatnonzero(~here | (start >= boundary))
+            if getattr(self.seam, name) == END_OF_FILE and from_here.size:
+                setattr(self.seam, name, _digest_of_line(text, int(lines[from_here[0], k.REF_AT])))
+        self.seam.across_start += int((here & (start < region.start) & (end > region.start)).sum())
+        self.seam.across_end += int((here & (start < region.end) & (end > region.end)).sum())
 
     def _tokenise(self, text: bytes, data: np.ndarray) -> np.ndarray:
         lines = np.empty((int(k.count_lines(data)), k.N_COLUMNS), np.int32)
@@ -152,7 +192,7 @@ class GvcfReader:
             if status == k.OK:
                 return lines[:n]
             if status == k.UNKNOWN_CONTIG and self._open_ended:
-                name = text[fault : text.index(b"\t", fault)]
+                name = text[fault : text.index(b"\n", fault)].split(b"\t", 1)[0]
                 self.contigs.append(Contig(name.decode("utf-8", "replace"), 0))
                 continue
             raise _fault(status, text, fault)
@@ -162,13 +202,14 @@ class GvcfReader:
             return lines
         wanted = [i for i, contig in enumerate(self.contigs) if contig.name == self._region.contig]
         keep = np.isin(lines[:, k.CONTIG], wanted)
-        keep &= (lines[:, k.START] < self._region.end) & (lines[:, k.END] >= self._region.start)
+        keep &= lines[:, k.START] < self._region.end + self._region.behind
+        keep &= lines[:, k.END] >= self._region.start - self._region.before
         return lines[keep]
 
     def _is_past_region(self, order: _Order) -> bool:
         assert self._region is not None
         name = self.contigs[order.contig].name if order.contig >= 0 else self._region.contig
-        return name != self._region.contig or order.start >= self._region.end
+        return name != self._region.contig or order.start >= self._region.end + self._region.behind
 
 
 class _Order:
@@ -193,12 +234,12 @@ class _Order:
                 raise InputError(f"records of contig {contigs[number].name} stand in two places. Sort the file (bcftools sort).")
             self._seen.add(number)
             self.contig = number
-        lengths = np.array([c.length or 2**31 - 1 for c in contigs], np.int64)
+        lengths = np.array([c.length or header.LONGEST_CONTIG for c in contigs], np.int64)
         beyond = np.flatnonzero(lines[:, k.END] > lengths[contig])
         if beyond.size:
             row = lines[beyond[0]]
             raise ReferenceMismatch(
-                f"a record at {_place(contigs, row)} ends beyond the contig's {contigs[row[k.CONTIG]].length} bases. "
+                f"a record at {_place(contigs, row)} ends beyond the contig's {lengths[row[k.CONTIG]]} bases. "
                 "The file and its header are of different builds, or the file is damaged."
             )
         self.start = int(start[-1])
@@ -207,6 +248,12 @@ class _Order:
 def _header_is_whole(text: bytes) -> bool:
     at = 0 if text.startswith(b"#CHROM") else text.find(b"\n#CHROM")
     return (at >= 0 and text.find(b"\n", at + 1) >= 0) or not text.startswith(b"#")
+
+
+def _digest_of_line(text: bytes, at: int) -> str:
+    """sha256 of the line of `text` around `at`."""
+    end = text.find(b"\n", at)
+    return hashlib.sha256(text[text.rfind(b"\n", 0, at) + 1 : end if end >= 0 else len(text)]).hexdigest()
 
 
 def _place(contigs: list[Contig], row: np.ndarray) -> str:
@@ -242,7 +289,9 @@ def _variants(data: np.ndarray, lines: np.ndarray, contigs: list[Contig]) -> Var
         offsets, content = k.gather(data, rows[:, at].copy(), rows[:, length].copy())
         return offsets, content
 
-    alts = text(k.ALT_AT, k.ALT_LEN)
+    alts, filters = text(k.ALT_AT, k.ALT_LEN), text(k.FILTER_AT, k.FILTER_LEN)
+    _check_text(alts, rows, contigs, "ALT")
+    _check_text(filters, rows, contigs, "FILTER")
     named = 1 + _count_alts(alts)
     haploid = rows[:, k.ALLELE2] == k.ABSENT
     ad = _numbers(data, rows, k.AD_AT, k.AD_LEN, named, contigs)
@@ -253,10 +302,18 @@ def _variants(data: np.ndarray, lines: np.ndarray, contigs: list[Contig]) -> Var
         np.ascontiguousarray(rows[:, k.PHASE_SET]),
         text(k.REF_AT, k.REF_LEN),
         alts,
-        text(k.FILTER_AT, k.FILTER_LEN),
+        filters,
         _with_ref_and_alt_depths(ad, rows),
         _numbers(data, rows, k.PL_AT, k.PL_LEN, np.where(haploid, named, named * (named + 1) // 2), contigs),
     )
+
+
+def _check_text(column: tuple[np.ndarray, np.ndarray], rows: np.ndarray, contigs: list[Contig], name: str) -> None:
+    """Refuse bytes that no VCF may hold there: they would make text columns that nobody can read."""
+    odd = np.flatnonzero((column[1] <= 32) | (column[1] >= 127))
+    if odd.size:
+        row = rows[np.searchsorted(column[0], odd[0], side="right") - 1]
+        raise InputError(f"record {_place(contigs, row)}: {name} holds blanks, control characters or non-ASCII text. Correct the file.")
 
 
 def _has_unnamed(lines: np.ndarray, variants: Variants) -> bool:
