@@ -26,9 +26,9 @@ from cohelix.joint.schema import REASONS, SAMPLE_COUNTS, SITE_COUNTS, CallParams
 from cohelix.provenance import provenance
 from cohelix.runtime.protocol import Runtime
 
-_HELD_BYTES = 256 << 20
+_HELD_BYTES = 64 << 20
 """Digested records, and cells of a bin, that a task keeps in memory; what is beyond is read again, or goes to a scratch file."""
-_WINDOW_CELLS = 32 << 20
+_WINDOW_CELLS = 8 << 20
 """Genotypes of one window of rows when a shard is written."""
 
 

@@ -97,15 +97,14 @@ def _run(task: Task) -> dict[str, Any]:
     known = task.writer.recall(task.name)
     if known is not None:
         return known
-    block_parts: list[tuple[np.ndarray, ...]] = []
-    variant_parts: list[pa.Table] = []
+    pieces = _Pieces({}, {})
     headers: list[list[list[Any]]] = []
     samples = []
     names: dict[str, int] = {}
     for number, row in enumerate(task.rows):
         try:
             reader = GvcfReader(row.path, region=task.region)
-            counts = _read_sample(reader, task, task.first_sample + number, names, block_parts, variant_parts)
+            counts = _read_sample(reader, task, task.first_sample + number, names, pieces)
         except CohelixError as error:
             raise type(error)(f"gVCF of manifest row {row.number}: {error}") from None
         table = [[contig.name, contig.length] for contig in reader.contigs]
@@ -116,16 +115,21 @@ def _run(task: Task) -> dict[str, Any]:
         samples.append(
             {"header": headers.index(table), "sha256": digest, "n_blocks": counts[0], "n_variants": counts[1], "seam": seam}
         )
-    parts, files = _write_parts(task, list(names), block_parts, variant_parts)
+    parts, files = _write_parts(task, list(names), pieces)
     result = {"parts": parts, "files": files, "headers": headers, "samples": samples}
     task.writer.record(task.name, result)
     return result
 
 
-def _read_sample(
-    reader: GvcfReader, task: Task, sample: int, names: dict[str, int],
-    block_parts: list[tuple[np.ndarray, ...]], variant_parts: list[pa.Table],
-) -> tuple[int, int]:  # fmt: skip
+@dataclass(frozen=True)
+class _Pieces:
+    """What the samples read so far say of each bin, by contig number << 32 | bin number. Lists are in the order of samples."""
+
+    blocks: dict[int, list[tuple[np.ndarray, ...]]]
+    variants: dict[int, list[pa.Table]]
+
+
+def _read_sample(reader: GvcfReader, task: Task, sample: int, names: dict[str, int], pieces: _Pieces) -> tuple[int, int]:
     chunks = list(reader.records())
     if not chunks and task.region is None:
         raise InputError("expected records behind the header, found none. The file is cut short, or it is not a gVCF.")
@@ -138,14 +142,16 @@ def _read_sample(
         index, number, low, high, margin = store.cut_blocks(
             blocks.contig, blocks.start.astype(np.int64), blocks.end.astype(np.int64), task.params.bin_bp, MARGIN_BP
         )
-        keep = _in_stretch(task, number)
         key = contig_number[blocks.contig[index]].astype(np.int64) << 32 | number
-        columns = (key, np.full(index.size, sample, np.int32), low, high, blocks.gq[index], blocks.dp[index], blocks.state[index], margin)
-        block_parts.append(tuple(column if keep is None else column[keep] for column in columns))
+        columns = (np.full(index.size, sample, np.int32), low, high, blocks.gq[index], blocks.dp[index], blocks.state[index], margin)
+        for one, begin, end in _runs(key, task):
+            pieces.blocks.setdefault(one, []).append(tuple(column[begin:end] for column in columns))
     for _, variants in chunks:
         if variants.start.size:
             n_variants += _owned(task, variants.start)
-            variant_parts.append(_variant_table(variants, task, sample, contig_number))
+            table, key = _variant_table(variants, task, sample, contig_number)
+            for one, begin, end in _runs(key, task):
+                pieces.variants.setdefault(one, []).append(table.slice(begin, end - begin))
     if not reader.is_gvcf and task.region is None and task.params.plain_vcf == "refuse":
         raise InputError(
             'expected a gVCF, with reference blocks or <NON_REF> (<*>) among the alternates; found variant records only. A plain VCF '
@@ -189,14 +195,18 @@ def _owned(task: Task, start: np.ndarray) -> int:
     return int(((start >= task.region.start) & (start < task.region.end)).sum())
 
 
-def _in_stretch(task: Task, number: np.ndarray) -> np.ndarray | None:
-    """With a stretch, only its own bins: neighbours write theirs."""
+def _runs(key: np.ndarray, task: Task) -> list[tuple[int, int, int]]:
+    """(key, begin, end) of each stretch of equal keys; with a region, of its own bins only: neighbours write theirs."""
+    cuts = [0, *(np.flatnonzero(np.diff(key)) + 1).tolist(), key.size]
+    runs = [(int(key[begin]), begin, end) for begin, end in zip(cuts[:-1], cuts[1:], strict=True) if end > begin]
     if task.region is None:
-        return None
-    return (number * task.params.bin_bp >= task.region.start) & (number * task.params.bin_bp < task.region.end)
+        return runs
+    first, last = task.region.start // task.params.bin_bp, -(-task.region.end // task.params.bin_bp)
+    return [run for run in runs if first <= run[0] & 0xFFFFFFFF < last]
 
 
-def _variant_table(variants: Variants, task: Task, sample: int, contig_number: np.ndarray) -> pa.Table:
+def _variant_table(variants: Variants, task: Task, sample: int, contig_number: np.ndarray) -> tuple[pa.Table, np.ndarray]:
+    """The records as rows of `VARIANT_SCHEMA`, and the bin key of each."""
     n = variants.start.size
     index, number, margin = store.place_variants(
         variants.contig, variants.start.astype(np.int64), variants.end.astype(np.int64), task.params.bin_bp, MARGIN_BP
@@ -212,9 +222,7 @@ def _variant_table(variants: Variants, task: Task, sample: int, contig_number: n
     if index.size != n:
         table = table.take(store.column(index))
     key = contig_number[variants.contig[index]].astype(np.int64) << 32 | number
-    table = table.append_column(store.VARIANT_SCHEMA.field("margin"), store.column(margin)).append_column("key", store.column(key))
-    keep = _in_stretch(task, number)
-    return table if keep is None else table.filter(store.column(keep))
+    return table.append_column(store.VARIANT_SCHEMA.field("margin"), store.column(margin)), key
 
 
 def _strings(pair: tuple[np.ndarray, np.ndarray]) -> pa.Array:
@@ -226,16 +234,12 @@ def _lists(pair: tuple[np.ndarray, np.ndarray]) -> pa.Array:
     return pa.ListArray.from_arrays(store.column(pair[0]), store.column(pair[1]))
 
 
-def _write_parts(
-    task: Task, names: list[str], block_parts: list[tuple[np.ndarray, ...]], variant_parts: list[pa.Table]
-) -> tuple[list[dict[str, Any]], list[list[Any]]]:
-    blocks = _blocks_by_key(block_parts)
-    variants = _variants_by_key(variant_parts)
+def _write_parts(task: Task, names: list[str], pieces: _Pieces) -> tuple[list[dict[str, Any]], list[list[Any]]]:
     parts, files = [], []
-    for key in sorted({*blocks, *variants}):
+    for key in sorted({*pieces.blocks, *pieces.variants}):
         name = genome.Bin(0, (key & 0xFFFFFFFF) * task.params.bin_bp, 0, names[key >> 32])
-        block_table = blocks.get(key, store.BLOCK_SCHEMA.empty_table())
-        variant_table = variants.get(key, store.VARIANT_SCHEMA.empty_table())
+        block_table = _block_table(pieces.blocks.pop(key, []))
+        variant_table = pa.concat_tables([store.VARIANT_SCHEMA.empty_table(), *pieces.variants.pop(key, [])])
         stem = f"bin={name.name}/batch={task.batch:06d}"
         entries = [
             task.writer.put(f"variants/{stem}", ".parquet", store.to_parquet(variant_table)),
@@ -249,31 +253,11 @@ def _write_parts(
     return parts, files
 
 
-def _blocks_by_key(parts: list[tuple[np.ndarray, ...]]) -> dict[int, pa.Table]:
+def _block_table(parts: list[tuple[np.ndarray, ...]]) -> pa.Table:
     if not parts:
-        return {}
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    return {
-        key: pa.table([store.column(column[at]) for column in columns[1:]], schema=store.BLOCK_SCHEMA)
-        for key, at in _groups(columns[0])
-    }
-
-
-def _variants_by_key(parts: list[pa.Table]) -> dict[int, pa.Table]:
-    if not parts:
-        return {}
-    table = pa.concat_tables(parts).combine_chunks()
-    return {
-        key: table.drop_columns("key").take(store.column(at)).cast(store.VARIANT_SCHEMA)
-        for key, at in _groups(store.values(table, "key"))
-    }
-
-
-def _groups(key: np.ndarray) -> list[tuple[int, np.ndarray]]:
-    """(key, indices in order) of each distinct key."""
-    order = np.argsort(key, kind="stable")
-    cuts = np.flatnonzero(np.diff(key[order])) + 1
-    return [(int(key[at[0]]), at) for at in np.split(order, cuts) if at.size]
+        return store.BLOCK_SCHEMA.empty_table()
+    columns = [store.column(np.concatenate(column)) for column in zip(*parts, strict=True)]
+    return pa.table(columns, schema=store.BLOCK_SCHEMA)
 
 
 def _commit(
