@@ -32,36 +32,32 @@ def counts(opened: Callset) -> dict[Key, tuple[int, ...]]:
     }
 
 
-def hail_genotypes(hail: Any, matrix: Any) -> dict[Key, np.ndarray]:
-    """Row to int8 (samples sorted by id,) of a biallelic table: copies of ALT, a haploid ALT is 2, -9 missing.
+def hail_rows(hail: Any, matrix: Any) -> tuple[dict[Key, np.ndarray], dict[Key, tuple[int, ...]]]:
+    """Genotypes (copies of ALT, a haploid ALT is 2, -9 missing) and Hail's `variant_qc`, of a biallelic matrix table.
 
-    Rows are keyed by `hl.min_rep`: Hail's split trims only rows that it splits.
+    Rows are keyed by `hl.min_rep`: Hail's split trims only rows that it splits. Samples are sorted by id.
     """
-    copies = matrix.GT.n_alt_alleles() * hail.if_else(matrix.GT.is_haploid(), 2, 1)
-    table = matrix.select_entries(n=hail.coalesce(copies, -9)).select_rows().select_cols()
-    table = table.localize_entries("entries", "columns")
-    table = table.annotate(site=hail.min_rep(table.locus, table.alleles))
+    qc = hail.variant_qc(matrix.select_rows().select_cols())
+    copies = qc.GT.n_alt_alleles() * hail.if_else(qc.GT.is_haploid(), 2, 1)
+    table = qc.select_entries(n=hail.coalesce(copies, -9)).localize_entries("entries", "columns")
     ids = [column.s for column in hail.eval(table.columns)]
     order = sorted(range(len(ids)), key=lambda index: ids[index].encode())
-    found = {}
+    found = table.variant_qc
+    homozygotes = found.homozygote_count
+    table = table.select(
+        "entries",
+        site=hail.min_rep(table.locus, table.alleles),
+        counts=[
+            hail.int64(count)
+            for count in (
+                found.n_called, homozygotes[0], found.n_het, homozygotes[1], found.AC[1], found.AN
+            )
+        ],
+    )  # fmt: skip
     rows = table.collect()
-    for row in rows:
-        calls = [-9 if entry is None else entry.n for entry in row.entries]
-        found[_key(row)] = np.array(calls, np.int8)[order]
-    assert len(found) == len(rows)
-    return found
-
-
-def hail_counts(hail: Any, matrix: Any) -> dict[Key, tuple[int, ...]]:
-    """Row to Hail's own `variant_qc`, in the order of COUNTS."""
-    table = hail.variant_qc(matrix).rows()
-    qc = table.variant_qc
-    site = hail.min_rep(table.locus, table.alleles)
-    table = table.select(site=site, counts=[
-        qc.n_called, hail.int64(qc.homozygote_count[0]), qc.n_het, hail.int64(qc.homozygote_count[1]),
-        hail.int64(qc.AC[1]), hail.int64(qc.AN),
-    ])  # fmt: skip
-    return {_key(row): tuple(row.counts) for row in table.collect()}
+    calls = {_key(row): np.array([-9 if e is None else e.n for e in row.entries], np.int8)[order] for row in rows}
+    assert len(calls) == len(rows)
+    return calls, {_key(row): tuple(row.counts) for row in rows}
 
 
 def _key(row: Any) -> Key:
