@@ -195,7 +195,7 @@ class Writer:
         ordered = tuple(sorted(set(files)))
         commit = Commit(self.kind, after + 1, ordered, meta, provenance)
         payload = asdict(commit) | {"format": FORMAT}
-        data = json.dumps(payload, sort_keys=True, indent=1).encode() + b"\n"
+        data = canonical_json(payload)
         storage.write(self.mark, hashlib.sha256(data).hexdigest().encode())
         if not storage.create_exclusive(_commit_path(self.root, commit.version), data):
             raise InputError(

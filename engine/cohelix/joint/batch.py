@@ -48,7 +48,7 @@ class Records:
 
 def read_records(root: str, batch: Batch, gq0_is_nocall: bool) -> Records:
     """Read and digest the variant records of a batch."""
-    table = store.VARIANT_SCHEMA.empty_table() if batch.variants is None else store.read_table(root, batch.variants, columns=_VARIANT_COLUMNS)
+    table = store.empty(store.VARIANT_SCHEMA) if batch.variants is None else store.read_table(root, batch.variants, columns=_VARIANT_COLUMNS)
     table, at = _of_samples(table, batch.numbers)
     start, end, gq, dp = (store.values(table, name) for name in ("start", "end", "gq", "dp"))
     allele = np.stack([store.values(table, "allele1"), store.values(table, "allele2")], axis=1)
@@ -71,7 +71,7 @@ def read_records(root: str, batch: Batch, gq0_is_nocall: bool) -> Records:
 
 def read_blocks(root: str, batch: Batch) -> tuple[np.ndarray, ...]:
     """(start, end, gq, dp, state, at) of the reference blocks of a batch."""
-    table = store.BLOCK_SCHEMA.empty_table() if batch.blocks is None else store.read_table(root, batch.blocks, columns=_BLOCK_COLUMNS)
+    table = store.empty(store.BLOCK_SCHEMA) if batch.blocks is None else store.read_table(root, batch.blocks, columns=_BLOCK_COLUMNS)
     table, at = _of_samples(table, batch.numbers)
     columns = {name: store.values(table, name) for name in _BLOCK_COLUMNS}
     return (columns["start"], columns["end"], columns["gq"], columns["dp"], columns["state"], at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -98,25 +99,21 @@ def _run(task: Task) -> dict[str, Any]:
     if known is not None:
         return known
     pieces = _Pieces({}, {})
-    headers: list[list[list[Any]]] = []
+    tables = _ContigTables()
     samples = []
-    names: dict[str, int] = {}
     for number, row in enumerate(task.rows):
         try:
             reader = GvcfReader(row.path, region=task.region)
-            counts = _read_sample(reader, task, task.first_sample + number, names, pieces)
+            counts = _read_sample(reader, task, task.first_sample + number, tables, pieces)
         except CohelixError as error:
             raise type(error)(f"gVCF of manifest row {row.number}: {error}") from None
-        table = [[contig.name, contig.length] for contig in reader.contigs]
-        if table not in headers:
-            headers.append(table)
         digest = reader.digest if task.region is None else ""
         seam = stretch.seam_of(reader) if task.region else None
         samples.append(
-            {"header": headers.index(table), "sha256": digest, "n_blocks": counts[0], "n_variants": counts[1], "seam": seam}
+            {"header": tables.number(reader.contigs), "sha256": digest, "n_blocks": counts[0], "n_variants": counts[1], "seam": seam}
         )
-    parts, files = _write_parts(task, list(names), pieces)
-    result = {"parts": parts, "files": files, "headers": headers, "samples": samples}
+    parts, files = _write_parts(task, list(tables.names), pieces)
+    result = {"parts": parts, "files": files, "headers": tables.tables, "samples": samples}
     task.writer.record(task.name, result)
     return result
 
@@ -129,11 +126,39 @@ class _Pieces:
     variants: dict[int, list[pa.Table]]
 
 
-def _read_sample(reader: GvcfReader, task: Task, sample: int, names: dict[str, int], pieces: _Pieces) -> tuple[int, int]:
+class _ContigTables:
+    """Contig tables of a task's samples. Files of one pipeline share one, which is then looked at once."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, int] = {}
+        self.tables: list[list[list[Any]]] = []
+        self._known: dict[int, tuple[Sequence[Contig], int, np.ndarray]] = {}
+
+    def number(self, contigs: Sequence[Contig]) -> int:
+        """Which of `tables` this one is."""
+        return self._look_up(contigs)[1]
+
+    def numbers(self, contigs: Sequence[Contig]) -> np.ndarray:
+        """For each of `contigs` its number among all names of the task."""
+        return self._look_up(contigs)[2]
+
+    def _look_up(self, contigs: Sequence[Contig]) -> tuple[Sequence[Contig], int, np.ndarray]:
+        known = self._known.get(id(contigs))
+        if known is not None and known[0] is contigs and known[2].size == max(len(contigs), 1):
+            return known
+        table = [[contig.name, contig.length] for contig in contigs]
+        if table not in self.tables:
+            self.tables.append(table)
+        numbers = np.array([self.names.setdefault(contig.name, len(self.names)) for contig in contigs] or [0], np.int64)
+        self._known[id(contigs)] = (contigs, self.tables.index(table), numbers)
+        return self._known[id(contigs)]
+
+
+def _read_sample(reader: GvcfReader, task: Task, sample: int, tables: _ContigTables, pieces: _Pieces) -> tuple[int, int]:
     chunks = list(reader.records())
     if not chunks and task.region is None:
         raise InputError("expected records behind the header, found none. The file is cut short, or it is not a gVCF.")
-    contig_number = np.array([names.setdefault(c.name, len(names)) for c in reader.contigs] or [0], np.int32)
+    contig_number = tables.numbers(reader.contigs)
     blocks = Blocks(*(np.concatenate(columns) for columns in zip(*(vars(b).values() for b, _ in chunks), strict=True))) if chunks else None
     n_blocks = n_variants = 0
     if blocks is not None and blocks.start.size:
@@ -142,7 +167,7 @@ def _read_sample(reader: GvcfReader, task: Task, sample: int, names: dict[str, i
         index, number, low, high, margin = store.cut_blocks(
             blocks.contig, blocks.start.astype(np.int64), blocks.end.astype(np.int64), task.params.bin_bp, MARGIN_BP
         )
-        key = contig_number[blocks.contig[index]].astype(np.int64) << 32 | number
+        key = contig_number[blocks.contig[index]] << 32 | number
         columns = (np.full(index.size, sample, np.int32), low, high, blocks.gq[index], blocks.dp[index], blocks.state[index], margin)
         for one, begin, end in _runs(key, task):
             pieces.blocks.setdefault(one, []).append(tuple(column[begin:end] for column in columns))
@@ -221,7 +246,7 @@ def _variant_table(variants: Variants, task: Task, sample: int, contig_number: n
     table = pa.table([*map(store.column, numbers), *texts], schema=pa.schema(list(store.VARIANT_SCHEMA)[:-1]))
     if index.size != n:
         table = table.take(store.column(index))
-    key = contig_number[variants.contig[index]].astype(np.int64) << 32 | number
+    key = contig_number[variants.contig[index]] << 32 | number
     return table.append_column(store.VARIANT_SCHEMA.field("margin"), store.column(margin)), key
 
 
@@ -239,7 +264,7 @@ def _write_parts(task: Task, names: list[str], pieces: _Pieces) -> tuple[list[di
     for key in sorted({*pieces.blocks, *pieces.variants}):
         name = genome.Bin(0, (key & 0xFFFFFFFF) * task.params.bin_bp, 0, names[key >> 32])
         block_table = _block_table(pieces.blocks.pop(key, []))
-        variant_table = pa.concat_tables([store.VARIANT_SCHEMA.empty_table(), *pieces.variants.pop(key, [])])
+        variant_table = pa.concat_tables([store.empty(store.VARIANT_SCHEMA), *pieces.variants.pop(key, [])])
         stem = f"bin={name.name}/batch={task.batch:06d}"
         entries = [
             task.writer.put(f"variants/{stem}", ".parquet", store.to_parquet(variant_table)),
@@ -255,7 +280,7 @@ def _write_parts(task: Task, names: list[str], pieces: _Pieces) -> tuple[list[di
 
 def _block_table(parts: list[tuple[np.ndarray, ...]]) -> pa.Table:
     if not parts:
-        return store.BLOCK_SCHEMA.empty_table()
+        return store.empty(store.BLOCK_SCHEMA)
     columns = [store.column(np.concatenate(column)) for column in zip(*parts, strict=True)]
     return pa.table(columns, schema=store.BLOCK_SCHEMA)
 

@@ -172,6 +172,11 @@ def text(strings: Sequence[str]) -> pa.Array:
     return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
 
 
+def empty(schema: pa.Schema) -> pa.Table:
+    """A table without rows (without pandas, which `Schema.empty_table` imports where it is there)."""
+    return pa.Table.from_batches([], schema)
+
+
 def values(table: pa.Table, name: str) -> np.ndarray:
     """A column of whole numbers as an array, without a copy (and without pandas)."""
     array = table.column(name).combine_chunks()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+
+import numpy as np
 
 from cohelix.errors import InputError
 from cohelix.genome import Contig
@@ -18,12 +21,46 @@ _LONGEST_NAME = 200
 _FIXED = [b"#CHROM", b"POS", b"ID", b"REF", b"ALT", b"QUAL", b"FILTER", b"INFO", b"FORMAT"]
 
 
+_KEPT = 64
+"""Contig tables that are remembered; a cohort has one, or one for each pipeline that made its files."""
+
+
 @dataclass(frozen=True)
 class Header:
-    """contigs in header order (may be empty); the sample's name as the header writes it."""
+    """contigs in header order (may be empty; one object for all files with the same lines); the sample's name as the header writes it."""
 
     contigs: tuple[Contig, ...]
     sample: str
+
+
+@dataclass(frozen=True)
+class Names:
+    """Contigs as the kernels take them: names one after another (uint8), where each begins (contigs + 1,), lengths (0 not known)."""
+
+    text: np.ndarray
+    at: np.ndarray
+    lengths: np.ndarray
+
+
+_NAMES: dict[int, tuple[Sequence[Contig], Names]] = {}
+
+
+def names_of(contigs: Sequence[Contig]) -> Names:
+    """`Names` of a contig table, made once for a tuple that many headers share."""
+    known = _NAMES.get(id(contigs))
+    if known is not None and known[0] is contigs:
+        return known[1]
+    names = [contig.name.encode() for contig in contigs]
+    made = Names(
+        np.frombuffer(b"".join(names) or b"\0", np.uint8),
+        np.cumsum([0, *map(len, names)], dtype=np.int64),
+        np.array([contig.length for contig in contigs], np.int64),
+    )
+    if isinstance(contigs, tuple):
+        if len(_NAMES) >= _KEPT:
+            _NAMES.clear()
+        _NAMES[id(contigs)] = (contigs, made)
+    return made
 
 
 def split(text: bytes) -> tuple[Header, int]:
@@ -57,7 +94,7 @@ def _contig_lines(meta: bytes) -> bytes:
     return meta[first : end if end >= 0 else len(meta)]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=_KEPT)
 def _contigs(meta: bytes) -> tuple[Contig, ...]:
     found: dict[str, int] = {}
     for match in _CONTIG.finditer(meta):

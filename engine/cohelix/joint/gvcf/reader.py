@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,8 +105,7 @@ class Seam:
 class GvcfReader:
     """Reads one gVCF, chunk by chunk: `header` first, then `records()` once.
 
-    Contig indices in the columns are those of `contigs`, the header's own list or the one that was handed in for a
-    header without ##contig lines. `digest` is the sha256 of the stored bytes after a whole read. `is_gvcf`, after a read: some record
+    Contig indices in the columns are those of `contigs`. `digest` is the sha256 of the stored bytes after a whole read. `is_gvcf`, after a read: some record
     was a reference block, or named the unnamed alternate.
     """
 
@@ -125,10 +124,14 @@ class GvcfReader:
                 raise InputError(f"expected a header of up to {_LARGEST_HEADER >> 20} MiB, found a larger one. Is this a gVCF?")
         self.header, at = header.split(text)
         self._first = text[at:]
-        self.contigs: list[Contig] = list(self.header.contigs)
+        self._found: list[Contig] = []  # of a header without contig lines: names are taken as they come
         self.is_gvcf = False
         self.seam = Seam()
-        self._open_ended = not self.contigs  # a header without contig lines: names are taken as they come
+
+    @property
+    def contigs(self) -> Sequence[Contig]:
+        """The header's contigs, or those met so far where it names none."""
+        return self.header.contigs or self._found
 
     @property
     def digest(self) -> str:
@@ -185,15 +188,13 @@ class GvcfReader:
     def _tokenise(self, text: bytes, data: np.ndarray) -> np.ndarray:
         lines = np.empty((int(k.count_lines(data)), k.N_COLUMNS), np.int32)
         while True:
-            names = [contig.name.encode() for contig in self.contigs]
-            name_at = np.cumsum([0, *map(len, names)], dtype=np.int64)
-            name_text = np.frombuffer(b"".join(names) or b"\0", np.uint8)
-            n, status, fault = k.tokenise(data, name_text, name_at, 0 if names else -1, lines)
+            names = header.names_of(self.contigs)
+            n, status, fault = k.tokenise(data, names.text, names.at, 0 if self.contigs else -1, lines)
             if status == k.OK:
                 return lines[:n]
-            if status == k.UNKNOWN_CONTIG and self._open_ended:
+            if status == k.UNKNOWN_CONTIG and not self.header.contigs:
                 name = text[fault : text.index(b"\n", fault)].split(b"\t", 1)[0]
-                self.contigs.append(Contig(name.decode("utf-8", "replace"), 0))
+                self._found.append(Contig(name.decode("utf-8", "replace"), 0))
                 continue
             raise _fault(status, text, fault)
 
@@ -219,7 +220,7 @@ class _Order:
         self.contig, self.start = -1, -1
         self._seen: set[int] = set()
 
-    def check(self, lines: np.ndarray, contigs: list[Contig]) -> None:
+    def check(self, lines: np.ndarray, contigs: Sequence[Contig]) -> None:
         if not len(lines):
             return
         contig, start = lines[:, k.CONTIG].copy(), lines[:, k.START].copy()
@@ -234,8 +235,8 @@ class _Order:
                 raise InputError(f"records of contig {contigs[number].name} stand in two places. Sort the file (bcftools sort).")
             self._seen.add(number)
             self.contig = number
-        lengths = np.array([c.length or header.LONGEST_CONTIG for c in contigs], np.int64)
-        beyond = np.flatnonzero(lines[:, k.END] > lengths[contig])
+        length = header.names_of(contigs).lengths[contig]
+        beyond = np.flatnonzero(lines[:, k.END] > np.where(length > 0, length, header.LONGEST_CONTIG))
         if beyond.size:
             row = lines[beyond[0]]
             raise ReferenceMismatch(
@@ -256,7 +257,7 @@ def _digest_of_line(text: bytes, at: int) -> str:
     return hashlib.sha256(text[text.rfind(b"\n", 0, at) + 1 : end if end >= 0 else len(text)]).hexdigest()
 
 
-def _place(contigs: list[Contig], row: np.ndarray) -> str:
+def _place(contigs: Sequence[Contig], row: np.ndarray) -> str:
     return f"{contigs[row[k.CONTIG]].name}:{row[k.START] + 1}"
 
 
@@ -282,7 +283,7 @@ def _blocks(lines: np.ndarray) -> Blocks:
     return Blocks(*columns, state)
 
 
-def _variants(data: np.ndarray, lines: np.ndarray, contigs: list[Contig]) -> Variants:
+def _variants(data: np.ndarray, lines: np.ndarray, contigs: Sequence[Contig]) -> Variants:
     rows = lines[lines[:, k.KIND] == k.VARIANT]
 
     def text(at: int, length: int) -> tuple[np.ndarray, np.ndarray]:
@@ -308,7 +309,7 @@ def _variants(data: np.ndarray, lines: np.ndarray, contigs: list[Contig]) -> Var
     )
 
 
-def _check_text(column: tuple[np.ndarray, np.ndarray], rows: np.ndarray, contigs: list[Contig], name: str) -> None:
+def _check_text(column: tuple[np.ndarray, np.ndarray], rows: np.ndarray, contigs: Sequence[Contig], name: str) -> None:
     """Refuse bytes that no VCF may hold there: they would make text columns that nobody can read."""
     odd = np.flatnonzero((column[1] <= 32) | (column[1] >= 127))
     if odd.size:
@@ -328,7 +329,7 @@ def _count_alts(alts: tuple[np.ndarray, np.ndarray]) -> Any:
 
 
 def _numbers(
-    data: np.ndarray, rows: np.ndarray, at: int, length: int, limit: np.ndarray, contigs: list[Contig]
+    data: np.ndarray, rows: np.ndarray, at: int, length: int, limit: np.ndarray, contigs: Sequence[Contig]
 ) -> tuple[np.ndarray, np.ndarray]:
     offsets, values, fault = k.number_lists(data, rows[:, at].copy(), rows[:, length].copy(), limit.astype(np.int32))
     if fault >= 0:
