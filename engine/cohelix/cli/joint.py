@@ -72,6 +72,35 @@ def call(
 
 
 @app.command()
+def run(
+    manifest: Annotated[str, typer.Argument(help="TSV with the columns sample_id, path and if wanted sex, batch.")],
+    calls: Annotated[str, typer.Option("--calls", help="Call store to make, or to add to.")],
+    out: Annotated[str, typer.Option("--out", "-o", help="Callset to write; one that exists gets a new version.")],
+    fasta: Fasta = None,
+    config: Config = None,
+    preset: Preset = None,
+    set_: Set = None,
+    runtime: RuntimeName = "local",
+    cores: Cores = None,
+) -> None:
+    """Ingest, then call, in one go.
+
+    Example: cohelix joint run manifest.tsv --calls cohort.calls -o cohort.callset
+    """
+    from cohelix.jobs.config import load_params
+    from cohelix.joint.call import call as call_store
+    from cohelix.joint.ingest import ingest as ingest_gvcfs
+    from cohelix.joint.schema import CallParams, IngestParams
+    from cohelix.runtime.protocol import opened_runtime
+
+    ingest_params = load_params(IngestParams, "ingest", preset=preset, config=config, overrides=set_ or ())
+    call_params = load_params(CallParams, "joint", preset=preset, config=config, overrides=set_ or ())
+    with opened_runtime(runtime, cores=cores) as mover:
+        ingest_gvcfs(manifest, calls, ingest_params, mover)
+        call_store(calls, out, call_params, mover, fasta=fasta)
+
+
+@app.command()
 def withdraw(
     calls: Annotated[str, typer.Argument(help="Call store.")],
     samples: Annotated[str, typer.Option("--samples", help="File with one sample id per line.")],
