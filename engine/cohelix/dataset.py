@@ -169,7 +169,7 @@ class Writer:
         """Give the work up: remove the staging folder, what no commit names, and a root that holds nothing else."""
         self._unstage()
         collect_garbage(self.root)
-        if not _versions(self.root) and not _data_files(self.root, "") and not storage.listing(storage.join(self.root, "_staging")):
+        if not _versions(self.root) and not _data_files(self.root) and not storage.listing(storage.join(self.root, "_staging")):
             storage.remove_tree(self.root)
 
     def finish(self) -> None:
@@ -270,7 +270,7 @@ def unfinished(root: str) -> list[str]:
 
 def collect_garbage(root: str) -> int:
     """Remove files that no commit names and no unfinished run may still need. Returns how many."""
-    paths = _data_files(root, "")  # before the look at the runs: a run that begins behind it writes nothing that is in this list
+    paths = _data_files(root)  # before the look at the runs: a run that begins behind it writes nothing that is in this list
     if unfinished(root):
         return 0
     named = {entry.path for version in _versions(root) for entry in (find(root, version=version) or _nothing()).files}
@@ -299,12 +299,5 @@ def _versions(root: str) -> list[int]:
     return sorted(int(name.removesuffix(".json")) for name in names if name.endswith(".json") and not name.startswith("."))
 
 
-def _data_files(root: str, below: str) -> list[str]:
-    found: list[str] = []
-    for name in storage.listing(storage.join(root, below) if below else root):
-        path = f"{below}/{name}" if below else name
-        if path in ("_commit", "_staging"):
-            continue
-        inner = _data_files(root, path) if "." not in name or name.startswith("bin=") else []
-        found.extend(inner or [path])
-    return found
+def _data_files(root: str) -> list[str]:
+    return [path for path in storage.walk(root) if path.split("/", 1)[0] not in ("_commit", "_staging")]

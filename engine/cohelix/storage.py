@@ -65,6 +65,18 @@ def listing(folder: str) -> list[str]:
     return sorted(name.rstrip("/").rsplit("/", 1)[-1] for name in filesystem.ls(inner, detail=False))
 
 
+def walk(folder: str) -> list[str]:
+    """Paths of all files below `folder`, from there on, sorted; empty where the folder does not exist."""
+    if is_local(folder):
+        root = local_path(folder)
+        return sorted(os.path.relpath(os.path.join(place, name), root) for place, _, names in os.walk(root) for name in names)
+    filesystem, inner = _remote(folder)
+    if not filesystem.exists(inner):
+        return []
+    filesystem.invalidate_cache(inner)
+    return sorted(path.removeprefix(inner.rstrip("/") + "/") for path in filesystem.find(inner))
+
+
 def write(path: str, data: bytes) -> None:
     """Put `data` at `path`, replacing what is there; a reader sees the old bytes or the new, never a part."""
     if not is_local(path):

@@ -7,6 +7,7 @@ block: a copy that was cut, even between two blocks, lacks it, and half a genome
 from __future__ import annotations
 
 import hashlib
+import io
 import struct
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -170,16 +171,20 @@ def _gzip(handle: BinaryIO, digest: Any) -> Iterator[bytes]:
         raise InputError("the gzip file is cut short or damaged. Restore it, or compress it again with bgzip.") from None
 
 
-class _Hashing:
+class _Hashing(io.RawIOBase):
     """A file that shows every byte it reads to a digest."""
 
     def __init__(self, handle: BinaryIO, digest: Any) -> None:
         self._handle, self._digest = handle, digest
 
-    def read(self, size: int = -1) -> bytes:
-        piece = self._handle.read(size)
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._handle.read(len(buffer))
         self._digest.update(piece)
-        return piece
+        buffer[: len(piece)] = piece
+        return len(piece)
 
 
 def file_digest(path: str) -> str:

@@ -14,10 +14,11 @@ _LINEAR_SHIFT = 14
 
 @dataclass(frozen=True)
 class Index:
-    """names: contigs with records. chunks[contig]: (first base, virtual offset) pairs, ascending by base."""
+    """names: contigs with records. chunks[contig]: (first base, virtual offset) pairs, ascending by base, for windows of `window` bases."""
 
     names: tuple[str, ...]
     chunks: tuple[tuple[tuple[int, int], ...], ...]
+    window: int
 
     def offset(self, contig: str, start: int) -> int | None:
         """Virtual offset at or before the first record that overlaps base `start`; None where the contig has no record."""
@@ -50,10 +51,20 @@ def read(path: str) -> Index:
 
 
 def check(path: str, index: Index) -> None:
-    """Refuse an index that cannot belong to the BGZF file at `path`: its offsets must be starts of blocks."""
-    for chunks in index.chunks:
-        for _, offset in {chunks[0], chunks[-1]} if chunks else ():
+    """Refuse an index that does not belong to the BGZF file at `path`: where it points, there must be the records it tells of."""
+    for name, chunks in zip(index.names, index.chunks, strict=False):
+        for at in sorted({0, len(chunks) // 2, len(chunks) - 1}) if chunks else ():
+            base, offset = chunks[at]
             check_offset(path, offset)
+            text = next(bgzf.text_chunks(path, offset=offset >> 16, chunk_bytes=1), b"")
+            fields = text[offset & 0xFFFF :].split(b"\n", 1)[0].split(b"\t", 2)
+            fits = len(fields) == 3 and fields[0] == name.encode() and fields[1].isdigit()
+            if not fits or (at == len(chunks) - 1 and int(fields[1]) > base + index.window):
+                raise _misfit()
+
+
+def _misfit() -> InputError:
+    return InputError("the index does not fit the file (it is stale, or of another file). Make it again with tabix.")
 
 
 def check_offset(path: str, offset: int) -> None:
@@ -61,7 +72,7 @@ def check_offset(path: str, offset: int) -> None:
     with bgzf.open_binary(path) as handle:
         handle.seek(offset >> 16)
         if not bgzf.is_bgzf(handle.read(bgzf.HEAD_BYTES)):
-            raise InputError("the index does not fit the file (it is stale, or of another file). Make it again with tabix.")
+            raise _misfit()
 
 
 def _whole(path: str) -> list[bytes]:
@@ -100,7 +111,7 @@ def _tabix(data: bytes) -> Index:
         if first is not None:
             pairs = [(0, first), *pairs]
         found.append(tuple(pairs))
-    return Index(names, tuple(found))
+    return Index(names, tuple(found), 1 << _LINEAR_SHIFT)
 
 
 def _csi(data: bytes) -> Index:
@@ -124,4 +135,4 @@ def _csi(data: bytes) -> Index:
                     pairs.append(((number - first_leaf) << min_shift, left))
             at += 16 + 16 * n_chunk
         found.append(((0, min(begins)), *sorted(pairs)) if begins else ())
-    return Index(tuple(names[:n_ref]), tuple(found))
+    return Index(tuple(names[:n_ref]), tuple(found), 1 << min_shift)

@@ -236,11 +236,12 @@ class _Order:
             self._seen.add(number)
             self.contig = number
         length = header.names_of(contigs).lengths[contig]
-        beyond = np.flatnonzero(lines[:, k.END] > np.where(length > 0, length, header.LONGEST_CONTIG))
+        length = np.where(length > 0, length, header.LONGEST_CONTIG)
+        beyond = np.flatnonzero(lines[:, k.END] > length)
         if beyond.size:
             row = lines[beyond[0]]
             raise ReferenceMismatch(
-                f"a record at {_place(contigs, row)} ends beyond the contig's {lengths[row[k.CONTIG]]} bases. "
+                f"a record at {_place(contigs, row)} ends beyond the contig's {length[beyond[0]]} bases. "
                 "The file and its header are of different builds, or the file is damaged."
             )
         self.start = int(start[-1])
