@@ -1,20 +1,17 @@
 """gVCF text to columns.
 
-Offsets are byte offsets into the chunk of text that was handed in. Missing integers are -1. Allele codes: 0 is REF, k the
-k-th ALT, `NO_ALLELE` (-1) a dot, `ABSENT` (-2) the second allele of a haploid call.
+Offsets are byte offsets into the chunk of text that was handed in. Missing integers are -1. Allele codes: 0 is REF,
+k the k-th ALT, `NO_ALLELE` (-1) a dot, `ABSENT` (-2) the second allele of a haploid call.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from cohelix.kernel import kernel
+from cohelix.kernel import kernel, leaf
 
 BLOCK, VARIANT = 0, 1
 NO_ALLELE, ABSENT = -1, -2
-
-# What a FORMAT key means to the reader.
-_SKIP, _GT, _DP, _MIN_DP, _GQ, _AD, _PL, _PS, _RR, _VR = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
 
 # Columns of `lines`, the integer table that `tokenise` fills: one row per record.
 (
@@ -22,17 +19,23 @@ _SKIP, _GT, _DP, _MIN_DP, _GQ, _AD, _PL, _PS, _RR, _VR = 0, 1, 2, 3, 4, 5, 6, 7,
     FILTER_AT, FILTER_LEN, AD_AT, AD_LEN, PL_AT, PL_LEN, RR, VR, N_COLUMNS,
 ) = range(24)  # fmt: skip
 
+# What a FORMAT key means to the reader: the column that its value goes to, or one of these.
+_SKIP, _MIN_DP = -1, -2
+_KEYS = np.frombuffer(b"GTGQDPADPLPSRRVRMIN_DP", np.uint8)
+_KEY_COLUMNS = np.array([ALLELE1, GQ, DP, AD_AT, PL_AT, PHASE_SET, RR, VR], np.int8)
+_NON_REF = np.frombuffer(b"<NON_REF>", np.uint8)
+
 # Why `tokenise` stopped. The caller turns these into messages.
 (
     OK, SHORT_ROW, BAD_POSITION, BAD_END, NO_GT, PLOIDY_OVER_2, ALLELE_OUT_OF_RANGE, UNKNOWN_CONTIG, EMPTY_ALLELE,
     BAD_NUMBER, MANY_SAMPLES, BAD_BASE, BAD_GT,
 ) = range(13)  # fmt: skip
 
-_TAB, _NEWLINE, _COLON, _COMMA, _DOT, _HASH, _CR, _LESS = 9, 10, 58, 44, 46, 35, 13, 60
+_TAB, _NEWLINE, _CR, _HASH, _PLUS, _COMMA, _MINUS, _DOT, _COLON, _LESS = 9, 10, 13, 35, 43, 44, 45, 46, 58, 60
 _MAX_FORMATS, _MAX_KEYS = 16, 64
 
 
-@kernel
+@leaf
 def count_lines(text: np.ndarray) -> int:
     """Number of newline bytes in `text` (uint8)."""
     lines = 0
@@ -42,62 +45,103 @@ def count_lines(text: np.ndarray) -> int:
     return lines
 
 
-@kernel
+@leaf
+def _byte(text: np.ndarray, i: int) -> int:
+    """text[i] of an i that is not negative; told so, Numba leaves out a look at its sign: half the time of a scan."""
+    return text[np.uint64(i)]
+
+
+@leaf
 def _next(text: np.ndarray, at: int, end: int, stop: int) -> int:
-    while at < end and text[at] != stop:
+    while at < end and _byte(text, at) != stop:
         at += 1
     return at
 
 
-@kernel
-def _same(text: np.ndarray, a: int, b: int, length: int) -> bool:
+@leaf
+def _same(text: np.ndarray, at: int, other: np.ndarray, other_at: int, length: int) -> bool:
     for i in range(length):
-        if text[a + i] != text[b + i]:
+        if _byte(text, at + i) != _byte(other, other_at + i):
             return False
     return True
 
 
-@kernel
-def _integer(text: np.ndarray, at: int, end: int) -> int:
-    """Non-negative integer part of text[at:end]; -1 for a dot or nothing, 0 for a negative number, -2 if not a number."""
-    if at >= end or (text[at] == _DOT and end - at == 1):
+@leaf
+def _digits(text: np.ndarray, at: int, end: int, stop: int) -> tuple[int, int]:
+    """(number, its end) of the digits from `at` to `end` or to the byte `stop`; -1 for none, -2 where others follow.
+
+    A number above 2e9 is taken for 2e9.
+    """
+    value, i = 0, at
+    while i < end:
+        c = int(_byte(text, i))
+        if c < 48 or c > 57:
+            if c != stop:
+                return -2, i
+            break
+        value = value * 10 + (c - 48)
+        if i - at >= 9:
+            value = min(value, 2_000_000_000)
+        i += 1
+    return (value if i > at else -1), i
+
+
+@leaf
+def _whole(text: np.ndarray, at: int, end: int) -> int:
+    """The digits text[at:end] as a number; -1 for a dot or nothing, -2 if there is anything but digits."""
+    value, i = _digits(text, at, end, 0)
+    if value == -2 and text[at] == _DOT and end - at == 1:
         return -1
-    negative = text[at] == 45
-    if negative:
-        at += 1
-    value = 0
-    if at >= end or text[at] < 48 or text[at] > 57:
-        return -2
-    while at < end and text[at] >= 48 and text[at] <= 57:
-        value = min(value * 10 + (text[at] - 48), 2_000_000_000)
-        at += 1
-    if at < end and text[at] != _DOT and text[at] != 101:  # a fraction or an exponent may follow, nothing else
-        return -2
-    return 0 if negative else value
+    return value if i == end else -2
 
 
-@kernel
+@leaf
+def _number(text: np.ndarray, at: int, end: int) -> int:
+    """text[at:end] rounded down, 0 if negative; -1 for a dot or nothing, -2 if no number (`-3` and `1.3e-05` are)."""
+    value = _whole(text, at, end)
+    return value if value != -2 else _decimal(text, at, end)
+
+
+@leaf
+def _decimal(text: np.ndarray, at: int, end: int) -> int:
+    negative = text[at] == _MINUS
+    at += negative
+    value, digits, places, exponent = 0.0, 0, -1, 0
+    while at < end and (text[at] == _DOT or 48 <= text[at] <= 57):
+        if text[at] == _DOT:
+            if places >= 0:
+                return -2
+            places = 0
+        else:
+            value = value * 10 + (text[at] - 48)
+            digits += 1
+            places += places >= 0
+        at += 1
+    if at < end and (text[at] | 32) == 101:
+        down = at + 1 < end and text[at + 1] == _MINUS
+        at += 2 if down or (at + 1 < end and text[at + 1] == _PLUS) else 1
+        exponent = _whole(text, at, end)
+        if exponent < 0:
+            return -2
+        exponent, at = (-exponent if down else exponent), end
+    if at < end or digits == 0:
+        return -2
+    value *= 10.0 ** (exponent - max(places, 0))
+    return 0 if negative else int(min(value, 2e9))
+
+
+@leaf
 def _role(text: np.ndarray, at: int, end: int) -> int:
-    length = end - at
-    if length == 2:
-        a, b = text[at], text[at + 1]
-        if a == 71:
-            return _GT if b == 84 else (_GQ if b == 81 else _SKIP)
-        if b == 80 and a == 68:
-            return _DP
-        if a == 65 and b == 68:
-            return _AD
-        if a == 80:
-            return _PL if b == 76 else (_PS if b == 83 else _SKIP)
-        if b == 82:
-            return _RR if a == 82 else (_VR if a == 86 else _SKIP)
-        return _SKIP
-    if length == 6 and text[at] == 77 and text[at + 1] == 73 and text[at + 2] == 78 and text[at + 3] == 95:
-        return _MIN_DP if text[at + 4] == 68 and text[at + 5] == 80 else _SKIP
+    """What the FORMAT key text[at:end] means."""
+    if end - at == 6 and _same(text, at, _KEYS, 16, 6):
+        return _MIN_DP
+    for i in range(_KEY_COLUMNS.size):
+        if end - at == 2 and _same(text, at, _KEYS, 2 * i, 2):
+            return _KEY_COLUMNS[i]
     return _SKIP
 
 
-@kernel
+@leaf
 def _is_reference_alt(text: np.ndarray, at: int, length: int) -> bool:
     """`.`, `<NON_REF>`, `<*>` or `<X>`: the record says something about the reference only."""
     if length == 1:
@@ -106,30 +150,27 @@ def _is_reference_alt(text: np.ndarray, at: int, length: int) -> bool:
         return False
     if length == 3:
         return (text[at + 1] == 42 or text[at + 1] == 88) and text[at + 2] == 62
-    if length != 9:
-        return False
-    return (
-        text[at + 1] == 78 and text[at + 2] == 79 and text[at + 3] == 78 and text[at + 4] == 95
-        and text[at + 5] == 82 and text[at + 6] == 69 and text[at + 7] == 70 and text[at + 8] == 62
-    )  # fmt: skip
+    return length == 9 and _same(text, at, _NON_REF, 0, 9)
 
 
-@kernel
+@leaf
 def _info_end(text: np.ndarray, at: int, end: int) -> int:
     """Value of INFO/END in text[at:end]: -1 where there is none, -2 where it is no number."""
     i = at
     while i < end:
         if end - i > 4 and text[i] == 69 and text[i + 1] == 78 and text[i + 2] == 68 and text[i + 3] == 61:
-            j = _next(text, i + 4, end, 59)
-            value = _integer(text, i + 4, j)
+            value, _ = _digits(text, i + 4, end, 59)
             return -2 if value < 0 else value
         i = _next(text, i, end, 59) + 1
     return -1
 
 
-@kernel
+@leaf
 def _genotype(text: np.ndarray, at: int, end: int) -> tuple[int, int, int, int]:
     """(status, first allele, second allele, phased) of a GT field."""
+    if end - at == 3 and (text[at + 1] == 47 or text[at + 1] == 124):  # nearly all are
+        if 48 <= text[at] <= 57 and 48 <= text[at + 2] <= 57:
+            return OK, int(text[at]) - 48, int(text[at + 2]) - 48, int(text[at + 1] == 124)
     alleles = 0
     first, second, phased = NO_ALLELE, ABSENT, 0
     i = at
@@ -139,7 +180,7 @@ def _genotype(text: np.ndarray, at: int, end: int) -> tuple[int, int, int, int]:
             j += 1
         if j == i:
             return BAD_GT, 0, 0, 0
-        allele = _integer(text, i, j)
+        allele = _whole(text, i, j)
         if allele == -2:
             return BAD_GT, 0, 0, 0
         if alleles == 0:
@@ -155,7 +196,7 @@ def _genotype(text: np.ndarray, at: int, end: int) -> tuple[int, int, int, int]:
     return OK, first, second, phased
 
 
-@kernel
+@leaf
 def _check_bases(text: np.ndarray, at: int, length: int) -> bool:
     """Whether text[at:at+length] is made of letters (IUPAC codes) only."""
     for i in range(at, at + length):
@@ -165,185 +206,183 @@ def _check_bases(text: np.ndarray, at: int, length: int) -> bool:
     return True
 
 
+@leaf
+def _columns(text: np.ndarray, at: int, tabs: np.ndarray) -> tuple[int, int]:
+    """(end of the line that begins at `at`, number of its tabs); `tabs` (10,) takes their places."""
+    n = 0
+    for i in range(at, text.size):
+        c = _byte(text, i)
+        if c > _NEWLINE:
+            continue
+        if c == _NEWLINE:
+            return i, n
+        if c == _TAB:
+            tabs[min(n, 9)] = i
+            n += 1
+    return text.size, n
+
+
+@leaf
+def _is_contig(text: np.ndarray, at: int, length: int, names: np.ndarray, name_at: np.ndarray, contig: int) -> bool:
+    return name_at[contig + 1] - name_at[contig] == length and _same(text, at, names, name_at[contig], length)
+
+
+@leaf
+def _find_contig(text: np.ndarray, at: int, length: int, names: np.ndarray, name_at: np.ndarray) -> int:
+    """Number of the contig that text[at:at+length] names; -1 where none is called so."""
+    for contig in range(name_at.size - 1):
+        if _is_contig(text, at, length, names, name_at, contig):
+            return contig
+    return -1
+
+
+@leaf
+def _format_slot(text: np.ndarray, at: int, length: int, formats: np.ndarray, roles: np.ndarray, known: int) -> int:
+    """The slot that holds this FORMAT; where none does, it is read into slot `known`, modulo their number."""
+    for slot in range(min(known, _MAX_FORMATS)):
+        if formats[slot, 1] == length and _same(text, formats[slot, 0], text, at, length):
+            return slot
+    slot = known % _MAX_FORMATS
+    formats[slot, 0], formats[slot, 1] = at, length
+    key, i = 0, at
+    while i <= at + length and key < _MAX_KEYS:
+        j = _next(text, i, at + length, _COLON)
+        roles[slot, key] = _role(text, i, j)
+        key += 1
+        i = j + 1
+    formats[slot, 2] = key
+    return slot
+
+
+@leaf
+def _alternates(text: np.ndarray, at: int, length: int) -> tuple[int, int]:
+    """(alternates, bytes of the named ones) of a variant's ALT: the unnamed one is always last, known by its number."""
+    n, last = 1, at
+    for i in range(at, at + length):
+        if text[i] == _COMMA:
+            n += 1
+            last = i + 1
+    if n > 1 and _is_reference_alt(text, last, at + length - last):
+        return n, last - 1 - at
+    return n, length
+
+
+@leaf
+def _site(text: np.ndarray, tabs: np.ndarray, row: np.ndarray) -> int:
+    """POS, REF, ALT, FILTER and INFO/END of one line into `row`. Returns the status."""
+    position = _whole(text, tabs[0] + 1, tabs[1])
+    if position < 1:
+        return BAD_POSITION
+    ref_at, alt_at = tabs[2] + 1, tabs[3] + 1
+    ref_len, alt_len = tabs[3] - ref_at, tabs[4] - alt_at
+    if ref_len < 1 or alt_len < 1:
+        return EMPTY_ALLELE
+    if not _check_bases(text, ref_at, ref_len):
+        return BAD_BASE
+    row[KIND], row[END] = VARIANT, position - 1 + ref_len
+    if _is_reference_alt(text, alt_at, alt_len):
+        row[KIND], row[N_ALT] = BLOCK, text[alt_at] != _DOT
+        end = _info_end(text, tabs[6] + 1, tabs[7])
+        if end != -1 and end < position:
+            return BAD_END
+        if end != -1:
+            row[END] = end
+    else:
+        row[N_ALT], alt_len = _alternates(text, alt_at, alt_len)
+    row[START], row[REF_AT], row[REF_LEN], row[ALT_AT], row[ALT_LEN] = position - 1, ref_at, ref_len, alt_at, alt_len
+    row[FILTER_AT], row[FILTER_LEN] = tabs[5] + 1, tabs[6] - tabs[5] - 1
+    return OK
+
+
+@leaf
+def _sample(text: np.ndarray, at: int, end: int, roles: np.ndarray, n_keys: int, row: np.ndarray) -> int:
+    """The sample's column text[at:end] into `row`; `roles` says what each field is. Returns the status."""
+    status, min_dp = NO_GT, -1
+    number = 0
+    while at <= end and number < n_keys:
+        role = roles[number]
+        number += 1
+        value, j = _digits(text, at, end, _COLON)
+        if value == -2:
+            j = _next(text, j, end, _COLON)
+        if role == ALLELE1:
+            status, row[ALLELE1], row[ALLELE2], row[PHASED] = _genotype(text, at, j)
+            named = row[N_ALT] if row[N_ALT] > 0 else 1 << 30  # ALT `.` names nothing: the caller takes it as a no-call
+            if status != OK:
+                return status
+            if row[ALLELE1] > named or row[ALLELE2] > named:
+                return ALLELE_OUT_OF_RANGE
+        elif role == AD_AT:
+            row[AD_AT], row[AD_LEN] = at, j - at
+        elif role == PL_AT:
+            row[PL_AT], row[PL_LEN] = at, j - at
+        elif role != _SKIP:
+            if value == -2:
+                value = _number(text, at, j)
+            if value == -2:
+                return BAD_NUMBER
+            if role == _MIN_DP:
+                min_dp = value
+            else:
+                row[role] = value
+        at = j + 1
+    if row[KIND] == BLOCK and min_dp >= 0:
+        row[DP] = min_dp
+    return status
+
+
 @kernel
 def tokenise(
     text: np.ndarray, contig_text: np.ndarray, contig_at: np.ndarray, first_contig: int, lines: np.ndarray
 ) -> tuple[int, int, int]:
     """Fill `lines` with the records of `text`, whole lines of one sample's gVCF without its header.
 
-    text (bytes,) uint8. contig_text uint8 and contig_at (contigs + 1,) int64: the names of the header's contigs, one after
-    another. first_contig: where the last chunk ended (a hint). lines (records, N_COLUMNS) int32, filled in place.
+    text (bytes,) uint8. contig_text uint8 and contig_at (contigs + 1,) int64: the names of the header's contigs, one
+    after another. first_contig: where the last chunk ended (a hint). lines (records, N_COLUMNS) int32, filled in place.
     Returns (records, status, byte offset of the line at fault).
     """
-    formats_at = np.zeros(_MAX_FORMATS, np.int64)
-    formats_len = np.zeros(_MAX_FORMATS, np.int64)
+    tabs = np.zeros(10, np.int64)
+    formats = np.zeros((_MAX_FORMATS, 3), np.int64)  # place, length and number of keys of each FORMAT seen last
     roles = np.zeros((_MAX_FORMATS, _MAX_KEYS), np.int8)
-    keys = np.zeros(_MAX_FORMATS, np.int64)
-    known_formats = 0
-    next_slot = 0
-    contig = first_contig
-    n_contigs = contig_at.size - 1
-    size = text.size
-    at = 0
-    n = 0
-    while at < size:
+    return _lines(text, contig_text, contig_at, first_contig, tabs, formats, roles, lines)
+
+
+@leaf
+def _lines(
+    text: np.ndarray, contig_text: np.ndarray, contig_at: np.ndarray, contig: int,
+    tabs: np.ndarray, formats: np.ndarray, roles: np.ndarray, lines: np.ndarray,
+) -> tuple[int, int, int]:  # fmt: skip
+    slot, known = 0, 0
+    at, n = 0, 0
+    while at < text.size:
         line_at = at
-        end = _next(text, at, size, _NEWLINE)
+        end, n_tabs = _columns(text, at, tabs)
         at = end + 1
-        if end > line_at and text[end - 1] == _CR:
-            end -= 1
+        end -= end > line_at and text[end - 1] == _CR
         if end == line_at or text[line_at] == _HASH:
             continue
+        if n_tabs < 9:
+            return n, SHORT_ROW, line_at
+        if contig < 0 or not _is_contig(text, line_at, tabs[0] - line_at, contig_text, contig_at, contig):
+            contig = _find_contig(text, line_at, tabs[0] - line_at, contig_text, contig_at)
+            if contig < 0:
+                return n, UNKNOWN_CONTIG, line_at
+        if n_tabs > 9:
+            return n, MANY_SAMPLES, line_at
         row = lines[n]
-        # CHROM
-        i = _next(text, line_at, end, _TAB)
-        length = i - line_at
-        match = False
-        for attempt in range(n_contigs + 1):
-            candidate = contig if attempt == 0 else attempt - 1
-            if candidate < 0 or contig_at[candidate + 1] - contig_at[candidate] != length:
-                continue
-            match = True
-            for k in range(length):
-                if contig_text[contig_at[candidate] + k] != text[line_at + k]:
-                    match = False
-                    break
-            if match:
-                contig = candidate
-                break
-        if not match:
-            return n, UNKNOWN_CONTIG, line_at
-        # POS, ID, REF, ALT, QUAL, FILTER, INFO, FORMAT
-        p = i + 1
-        i = _next(text, p, end, _TAB)
-        position = _integer(text, p, i)
-        if i >= end:
-            return n, SHORT_ROW, line_at
-        if position < 1:
-            return n, BAD_POSITION, line_at
-        i = _next(text, i + 1, end, _TAB)
-        ref_at = i + 1
-        i = _next(text, ref_at, end, _TAB)
-        ref_len = i - ref_at
-        alt_at = i + 1
-        i = _next(text, alt_at, end, _TAB)
-        alt_len = i - alt_at
-        i = _next(text, i + 1, end, _TAB)
-        filter_at = i + 1
-        i = _next(text, filter_at, end, _TAB)
-        filter_len = i - filter_at
-        info_at = i + 1
-        info_end = _next(text, info_at, end, _TAB)
-        format_at = info_end + 1
-        format_end = _next(text, format_at, end, _TAB)
-        if format_end >= end:
-            return n, SHORT_ROW, line_at
-        if ref_len < 1 or alt_len < 1:
-            return n, EMPTY_ALLELE, line_at
-        if not _check_bases(text, ref_at, ref_len):
-            return n, BAD_BASE, line_at
-        kind = BLOCK if _is_reference_alt(text, alt_at, alt_len) else VARIANT
-        start = position - 1
-        stop = start + ref_len
-        n_alt = 1
-        if kind == BLOCK:
-            n_alt = 0 if text[alt_at] == _DOT else 1
-            value = _info_end(text, info_at, info_end)
-            if value != -1:
-                if value < position:
-                    return n, BAD_END, line_at
-                stop = value
-        else:
-            last = alt_at
-            for k in range(alt_at, alt_at + alt_len):
-                if text[k] == _COMMA:
-                    n_alt += 1
-                    last = k + 1
-            if n_alt > 1 and _is_reference_alt(text, last, alt_at + alt_len - last):
-                alt_len = last - 1 - alt_at  # the unnamed alternate is always last; it is known by its number
-        # FORMAT: seen before, or read its keys
-        f = -1
-        for k in range(known_formats):
-            if formats_len[k] == format_end - format_at and _same(text, formats_at[k], format_at, formats_len[k]):
-                f = k
-                break
-        if f < 0:
-            f = next_slot
-            next_slot = (next_slot + 1) % _MAX_FORMATS
-            known_formats = min(known_formats + 1, _MAX_FORMATS)
-            formats_at[f] = format_at
-            formats_len[f] = format_end - format_at
-            keys[f] = 0
-            k = format_at
-            while k <= format_end and keys[f] < _MAX_KEYS:
-                j = _next(text, k, format_end, _COLON)
-                roles[f, keys[f]] = _role(text, k, j)
-                keys[f] += 1
-                k = j + 1
-        # the one sample
-        for k in range(N_COLUMNS):
-            row[k] = -1
-        has_gt = False
-        min_dp = -1
-        k = format_end + 1
-        number = 0
-        while k <= end:
-            j = k
-            while j < end and text[j] != _COLON and text[j] != _TAB:
-                j += 1
-            role = roles[f, number] if number < keys[f] else _SKIP
-            if role == _GT:
-                status, first, second, phased = _genotype(text, k, j)
-                if status != OK:
-                    return n, status, line_at
-                named = n_alt if n_alt > 0 else 1 << 30  # ALT `.` names nothing: the caller takes it as a no-call
-                if first > named or second > named:
-                    return n, ALLELE_OUT_OF_RANGE, line_at
-                row[ALLELE1] = first
-                row[ALLELE2] = second
-                row[PHASED] = phased
-                has_gt = True
-            elif role == _AD:
-                row[AD_AT] = k
-                row[AD_LEN] = j - k
-            elif role == _PL:
-                row[PL_AT] = k
-                row[PL_LEN] = j - k
-            elif role != _SKIP:
-                value = _integer(text, k, j)
-                if value == -2:
-                    return n, BAD_NUMBER, line_at
-                if role == _DP:
-                    row[DP] = value
-                elif role == _MIN_DP:
-                    min_dp = value
-                elif role == _GQ:
-                    row[GQ] = value
-                elif role == _PS:
-                    row[PHASE_SET] = value
-                elif role == _RR:
-                    row[RR] = value
-                else:
-                    row[VR] = value
-            number += 1
-            if j < end and text[j] == _TAB:
-                return n, MANY_SAMPLES, line_at
-            k = j + 1
-        if not has_gt:
-            return n, NO_GT, line_at
-        if kind == BLOCK and min_dp >= 0:
-            row[DP] = min_dp
-        row[KIND] = kind
+        for i in range(N_COLUMNS):
+            row[i] = -1
         row[CONTIG] = contig
-        row[START] = start
-        row[END] = stop
-        row[REF_AT] = ref_at
-        row[REF_LEN] = ref_len
-        row[ALT_AT] = alt_at
-        row[ALT_LEN] = alt_len
-        row[N_ALT] = n_alt
-        row[FILTER_AT] = filter_at
-        row[FILTER_LEN] = filter_len
+        status = _site(text, tabs, row)
+        if status != OK:
+            return n, status, line_at
+        length = tabs[8] - tabs[7] - 1
+        if formats[slot, 1] != length or not _same(text, formats[slot, 0], text, tabs[7] + 1, length):
+            slot = _format_slot(text, tabs[7] + 1, length, formats, roles, known)
+            known += slot == known % _MAX_FORMATS
+        status = _sample(text, tabs[8] + 1, end, roles[slot], formats[slot, 2], row)
+        if status != OK:
+            return n, status, line_at
         n += 1
     return n, OK, 0
 
@@ -352,7 +391,8 @@ def tokenise(
 def gather(text: np.ndarray, at: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Copy the slices text[at:at+length] one after another.
 
-    Returns (offsets (slices + 1,) int32, bytes uint8): the two buffers of an Arrow string array. A length below 0 is taken as 0.
+    Returns (offsets (slices + 1,) int32, bytes uint8): the two buffers of an Arrow string array. A length below 0 is
+    taken as 0.
     """
     offsets = np.zeros(at.size + 1, np.int32)
     for i in range(at.size):
@@ -371,8 +411,8 @@ def number_lists(
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Comma-separated integers of each slice, at most `limit` of them (the rest belong to the unnamed alternate).
 
-    Returns (offsets (slices + 1,) int32, values int32 with -1 for a dot, first slice at fault or -1). A slice that is absent
-    (length below 1) or just a dot gives an empty list.
+    Returns (offsets (slices + 1,) int32, values int32 with -1 for a dot, first slice at fault or -1). A slice that is
+    absent (length below 1) or just a dot gives an empty list.
     """
     offsets = np.zeros(at.size + 1, np.int32)
     for i in range(at.size):
@@ -389,7 +429,7 @@ def number_lists(
         stop = at[i] + length[i]
         for out in range(offsets[i], offsets[i + 1]):
             j = _next(text, k, stop, _COMMA)
-            value = _integer(text, k, j)
+            value = _number(text, k, j)
             if value == -2:
                 return offsets, values, i
             values[out] = value
@@ -397,7 +437,7 @@ def number_lists(
     return offsets, values, -1
 
 
-@kernel
+@leaf
 def first_disorder(contig: np.ndarray, start: np.ndarray, last_contig: int, last_start: int) -> int:
     """Index of the first record that starts before its forerunner on the same contig; -1 where all are in order."""
     for i in range(start.size):
