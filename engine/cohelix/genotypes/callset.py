@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pgenlib
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -257,9 +256,11 @@ def pvar_chromosomes(sites: pa.Table, build: str) -> pa.Array:
     Like `plink2 --split-par`, PAR1 begins with the chromosome and PAR2 ends with it, so that each stays in one piece.
     """
     column = sites.column("contig").combine_chunks()
-    for contig in pc.unique(column).to_pylist():
+    for contig in sorted(set(column.to_pylist())):
         regions = genome.par_of(build, contig) if genome.plain_name(contig) == "X" else ()
         if regions:
+            import pyarrow.compute as pc  # a tenth of a second to import, and seldom needed here
+
             on_x = pc.equal(column, contig)
             start = pc.subtract(sites.column("position"), 1).combine_chunks()
             column = pc.if_else(pc.and_(on_x, pc.less(start, regions[0][1])), "PAR1", column)
