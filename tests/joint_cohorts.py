@@ -25,7 +25,11 @@ def write_manifest(path: Path, gvcfs: Sequence[Path]) -> Path:
 
 
 def joint_call(
-    folder: Path, gvcfs: Sequence[Path], params: CallParams, runtime: Runtime | None = None, ingest_params: IngestParams | None = None
+    folder: Path,
+    gvcfs: Sequence[Path],
+    params: CallParams,
+    runtime: Runtime | None = None,
+    ingest_params: IngestParams | None = None,
 ) -> Callset:
     """Ingest and call `gvcfs` under `folder` (x.calls, y.callset)."""
     runtime = runtime or LocalRuntime(2)

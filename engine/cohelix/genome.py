@@ -28,8 +28,14 @@ _LENGTHS = {
 
 # Pseudo-autosomal regions, start and end 0-based half-open. Source: Genome Reference Consortium, human genome overview.
 _PAR = {
-    "GRCh38": {"X": ((10_000, 2_781_479), (155_701_382, 156_030_895)), "Y": ((10_000, 2_781_479), (56_887_902, 57_217_415))},
-    "GRCh37": {"X": ((60_000, 2_699_520), (154_931_043, 155_260_560)), "Y": ((10_000, 2_649_520), (59_034_049, 59_363_566))},
+    "GRCh38": {
+        "X": ((10_000, 2_781_479), (155_701_382, 156_030_895)),
+        "Y": ((10_000, 2_781_479), (56_887_902, 57_217_415)),
+    },
+    "GRCh37": {
+        "X": ((60_000, 2_699_520), (154_931_043, 155_260_560)),
+        "Y": ((10_000, 2_649_520), (59_034_049, 59_363_566)),
+    },
 }  # fmt: skip
 
 UNKNOWN_BUILD = "unknown"
@@ -63,7 +69,9 @@ class Bin:
 def plain_name(contig: str) -> str:
     """`chr7` and `7` are both "7"; `chrM`, `M` and `MT` are all "MT"."""
     name = contig[3:] if contig.lower().startswith("chr") else contig
-    return {"M": "MT", "23": "X", "24": "Y", "26": "MT"}.get(name.upper(), name.upper() if name.lower() in "xymt" else name)
+    return {"M": "MT", "23": "X", "24": "Y", "26": "MT"}.get(
+        name.upper(), name.upper() if name.lower() in "xymt" else name
+    )
 
 
 def build_of(contigs: Iterable[Contig]) -> str:
@@ -87,9 +95,7 @@ def build_of(contigs: Iterable[Contig]) -> str:
 
 def bins_of(contig_index: int, contig: Contig, bin_bp: int, end: int) -> list[Bin]:
     """Bins of `bin_bp` bases from the start of `contig` until `end` is covered."""
-    return [
-        Bin(contig_index, start, start + bin_bp, contig.name) for start in range(0, max(end, 1), bin_bp)
-    ]
+    return [Bin(contig_index, start, start + bin_bp, contig.name) for start in range(0, max(end, 1), bin_bp)]
 
 
 def par_of(build: str, contig: str) -> tuple[tuple[int, int], ...]:
@@ -98,7 +104,7 @@ def par_of(build: str, contig: str) -> tuple[tuple[int, int], ...]:
 
 
 def par_name(build: str, contig: str, start: int) -> str | None:
-    """"PAR1" or "PAR2" where base `start` of X lies in one (the names plink2 uses), else None."""
+    """ "PAR1" or "PAR2" where base `start` of X lies in one (the names plink2 uses), else None."""
     if plain_name(contig) != "X":
         return None
     for number, (low, high) in enumerate(par_of(build, contig), start=1):
@@ -153,7 +159,9 @@ def parse_region(text: str, contigs: Sequence[Contig]) -> tuple[int, int, int]:
         return names.index(text), 0, contigs[names.index(text)].length or 2**31 - 1
     name, _, span = text.rpartition(":") if ":" in text else (text, "", "")
     if name not in names:
-        raise InputError(f"region names contig {name!r}, which the data do not have. Contigs begin {', '.join(names[:3])}.")
+        raise InputError(
+            f"region names contig {name!r}, which the data do not have. Contigs begin {', '.join(names[:3])}."
+        )
     low, _, high = span.replace(",", "").partition("-")
     if not low.isdigit() or (high and not high.isdigit()) or int(low) < 1 or (high and int(high) < int(low)):
         raise InputError(f"expected a region such as chr7:1000-2000, found {text!r}.")

@@ -1,11 +1,13 @@
 """GLnexus's own test cases, run through our joint caller and compared genotype by genotype.
 
-Our rows are biallelic, GLnexus's sites are not, so genotypes are compared by what they say: how many copies of each of the site's
-alleles a sample carries, or that this is not known. For a site with alleles A1..Ak:
+Our rows are biallelic, GLnexus's sites are not, so genotypes are compared by what they say: how many copies of each
+of the site's alleles a sample carries, or that this is not known. For a site with alleles A1..Ak:
 
-* truth without a dot: at the row of each Ai our count must be the truth's. A copy that we write as `*` counts as "not Ai" (the
+* truth without a dot: at the row of each Ai our count must be the truth's. A copy that we write as `*` counts as "not
+  Ai" (the
   sample carries a deletion there, which the truth names by its own allele number).
-* truth with one dot (a half call): where the known allele is an alternate, our row of it must hold one known copy and one that is not
+* truth with one dot (a half call): where the known allele is an alternate, our row of it must hold one known copy and
+  one that is not
   known, or be a half call of another of the site's rows; where it is the reference, no row may be called.
 * truth `./.`: at least one of the site's rows must be missing (the genotype over the whole site is then not known).
 * RNC `1` (the site of a lost allele says "look at the other site") makes no statement and is not compared.
@@ -26,7 +28,10 @@ from cohelix.joint.schema import CallParams, IngestParams
 from cohelix.joint.unify import trimmed
 from cohelix.runtime.local import LocalRuntime
 
-PRESETS = {"gatk_unfiltered": {}, "DeepVariant": {"unifier_config": {"min_AQ1": 10, "min_AQ2": 10}, "genotyper_config": {"allow_partial_data": True}}}
+PRESETS = {
+    "gatk_unfiltered": {},
+    "DeepVariant": {"unifier_config": {"min_AQ1": 10, "min_AQ2": 10}, "genotyper_config": {"allow_partial_data": True}},
+}
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,13 @@ def inputs_of(case: dict[str, Any], folder: Path) -> Path:
     for entry in case["input"]["body"]:
         ((name, body),) = entry.items()
         sample, *records = body.rstrip("\n").split("\n")
-        text = "\n".join([*header[:-1], "\t".join([*header[-1].split(), sample.strip()]), *("\t".join(r.split()) for r in records if r.strip())])
+        text = "\n".join(
+            [
+                *header[:-1],
+                "\t".join([*header[-1].split(), sample.strip()]),
+                *("\t".join(r.split()) for r in records if r.strip()),
+            ]
+        )
         (folder / name).write_text(text + "\n")
         lines.append(f"{sample.strip()}\t{name}")
     manifest = folder / "manifest.tsv"
@@ -75,7 +86,9 @@ def run(path: Path, folder: Path) -> Comparison:
     case = yaml.safe_load(path.read_text())
     manifest = inputs_of(case, folder)
     runtime = LocalRuntime(1)
-    ingest(str(manifest), str(folder / "x.calls"), IngestParams(overlapping_blocks="minimum", plain_vcf="allow"), runtime)
+    ingest(
+        str(manifest), str(folder / "x.calls"), IngestParams(overlapping_blocks="minimum", plain_vcf="allow"), runtime
+    )
     made = call(str(folder / "x.calls"), str(folder / "y.callset"), params_of(case), runtime)
     rows, samples = _rows(made)
     if "truth_output_vcf" not in case:
@@ -91,7 +104,11 @@ def _rows(made: callset.Callset) -> tuple[dict[Any, list[tuple[str, str]]], list
     for shard in made.shards:
         genotypes = callset.read_genotypes(made, shard, 0, shard.n_sites)
         partial = made.partial(shard)
-        half = {(p["row"], p["sample"]): (p["first"], p["second"]) for p in partial.to_pylist()} if partial is not None else {}
+        half = (
+            {(p["row"], p["sample"]): (p["first"], p["second"]) for p in partial.to_pylist()}
+            if partial is not None
+            else {}
+        )
         for i, site in enumerate(made.sites(shard).to_pylist()):
             key = (site["contig"], trimmed(site["position"] - 1, site["ref"], site["alt"]))
             rows[key] = [half.get((i, j), said[int(g)]) for j, g in enumerate(genotypes[i])]
@@ -120,7 +137,9 @@ def _compare(case: dict[str, Any], rows: dict[Any, list[tuple[str, str]]], sampl
         for fields in lines[1:]:
             contig, position, ref, alts = fields[0], int(fields[1]), fields[3], fields[4].split(",")
             keys = [(contig, trimmed(position - 1, ref, alt)) for alt in alts]
-            missing += [f"{contig}:{position} {ref}>{alt}" for key, alt in zip(keys, alts, strict=True) if key not in rows]
+            missing += [
+                f"{contig}:{position} {ref}>{alt}" for key, alt in zip(keys, alts, strict=True) if key not in rows
+            ]
             for name, cell in zip(names, fields[9:], strict=True):
                 values = dict(zip(fields[8].split(":"), cell.split(":"), strict=False))
                 if "1" in values.get("RNC", ""):

@@ -13,7 +13,8 @@ from tests.external import glnexus_cases
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 CASES = Path(os.environ.get("COHELIX_GLNEXUS_CASES", DATA / "joint_cases" / "glnexus"))
 DEPARTURES = {
-    entry["case"]: entry for entry in tomllib.loads((Path(__file__).parent / "glnexus_departures.toml").read_text())["departure"]
+    entry["case"]: entry
+    for entry in tomllib.loads((Path(__file__).parent / "glnexus_departures.toml").read_text())["departure"]
 }
 
 pytestmark = [pytest.mark.real, pytest.mark.skipif(not CASES.exists(), reason="the cases are not beside this checkout")]

@@ -24,7 +24,10 @@ pytestmark = [pytest.mark.real, pytest.mark.external]
 def real(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Callset:
     # Bins of 100 kb, so that there are several shards.
     return joint_call(
-        tmp_path_factory.mktemp("real"), real_gvcfs(data), CallParams(gq0="homref"), ingest_params=IngestParams(bin_bp=100_000)
+        tmp_path_factory.mktemp("real"),
+        real_gvcfs(data),
+        CallParams(gq0="homref"),
+        ingest_params=IngestParams(bin_bp=100_000),
     )
 
 
@@ -40,12 +43,16 @@ def test_plink2_opens_every_shard_and_counts_what_sites_says(real: Callset, tmp_
         prefix = Path(real.root) / shard.pgen.removesuffix(".pgen")
         out = tmp_path / str(number)
         subprocess.run(
-            ["plink2", "--pfile", prefix, "--freq", "counts", "--missing", "--geno-counts", "--out", out], check=True, capture_output=True
+            ["plink2", "--pfile", prefix, "--freq", "counts", "--missing", "--geno-counts", "--out", out],
+            check=True,
+            capture_output=True,
         )
         sites = real.sites(shard).to_pylist()
         counts, missing, genotypes = (_table(out.with_suffix(f".{name}")) for name in ("acount", "vmiss", "gcount"))
         assert [row["ID"] for row in counts] == [site["id"] for site in sites]
-        assert [(int(row["ALT_CTS"]), int(row["OBS_CT"])) for row in counts] == [(site["ac"], site["an"]) for site in sites]
+        assert [(int(row["ALT_CTS"]), int(row["OBS_CT"])) for row in counts] == [
+            (site["ac"], site["an"]) for site in sites
+        ]
         assert [int(row["MISSING_CT"]) for row in missing] == [real.n_samples - site["n_called"] for site in sites]
         assert [(int(r["HOM_REF_CT"]), int(r["HET_REF_ALT_CTS"]), int(r["TWO_ALT_GENO_CTS"])) for r in genotypes] == [
             (site["n_hom_ref"], site["n_het"], site["n_hom_alt"]) for site in sites
@@ -59,22 +66,31 @@ def test_plink2_opens_every_shard_and_counts_what_sites_says(real: Callset, tmp_
 def test_every_missing_genotype_has_one_reason(real: Callset) -> None:
     for shard in real.shards:
         for site in real.sites(shard).to_pylist():
-            assert sum(v for name, v in site.items() if name.startswith("missing_")) == real.n_samples - site["n_called"]
+            assert (
+                sum(v for name, v in site.items() if name.startswith("missing_")) == real.n_samples - site["n_called"]
+            )
 
 
 Rows = dict[Any, list[list[str]]]
 
 
 def _bcftools_rows(data: Path, folder: Path) -> tuple[list[str], Rows, Rows]:
-    """Samples; by allele the copies of each sample in every merged record that has it; by position those of records without one."""
+    """Samples; by allele the copies of each sample in every merged record that has it;
+
+    by position those of records without one.
+    """
     listing = folder / "list.txt"
     listing.write_text("\n".join(map(str, real_gvcfs(data))) + "\n")
     merged = folder / "merged.vcf.gz"
-    subprocess.run(["bcftools", "merge", "--gvcf", "-", "-l", listing, "-Oz", "-o", merged], check=True, capture_output=True)
+    subprocess.run(
+        ["bcftools", "merge", "--gvcf", "-", "-l", listing, "-Oz", "-o", merged], check=True, capture_output=True
+    )
     text = subprocess.run(
         ["bcftools", "query", "-f", "%POS\t%REF\t%ALT[\t%GT]\n", merged], check=True, capture_output=True, text=True
     ).stdout
-    names = subprocess.run(["bcftools", "query", "-l", merged], check=True, capture_output=True, text=True).stdout.split()
+    names = subprocess.run(
+        ["bcftools", "query", "-l", merged], check=True, capture_output=True, text=True
+    ).stdout.split()
     rows: Rows = {}
     reference: Rows = {}
     for line in text.splitlines():
@@ -93,10 +109,13 @@ def _copies(genotype: str, number: int) -> str:
     return "." if "." in alleles else str(alleles.count(str(number)))
 
 
-# Genotypes that differ from `bcftools merge --gvcf`, by class; docs/methods/joint.md explains them and gives these counts.
+# Genotypes that differ from `bcftools merge --gvcf`, by class; docs/methods/joint.md explains them and gives these
+# counts.
 SEVERAL_BLOCKS = "hom-ref by several blocks; bcftools looks at the block over the first base only"
 TWO_RECORDS = "hom-ref; bcftools says so in a second record at the position, of reference blocks alone"
-OTHER_ALLELE = "hom-ref by a variant record of another allele; bcftools looks at reference blocks and at records of the same REF"
+OTHER_ALLELE = (
+    "hom-ref by a variant record of another allele; bcftools looks at reference blocks and at records of the same REF"
+)
 BCFTOOLS_CLASSES = {TWO_RECORDS: 18, OTHER_ALLELE: 3, SEVERAL_BLOCKS: 2}
 
 

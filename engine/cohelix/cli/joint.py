@@ -12,7 +12,9 @@ Config = Annotated[str | None, typer.Option("--config", help="TOML file with an 
 Preset = Annotated[str | None, typer.Option("--preset", help="Choices of a programme: aou-v8, gnomad-v4.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="One choice, such as joint.gq0=homref. May be repeated.")]
 RuntimeName = Annotated[str, typer.Option("--runtime", help="local (threads) or spark.")]
-Cores = Annotated[int | None, typer.Option("--cores", help="Cores to use. Default: all that this process may use.", min=1)]
+Cores = Annotated[
+    int | None, typer.Option("--cores", help="Cores to use. Default: all that this process may use.", min=1)
+]
 Fasta = Annotated[str | None, typer.Option("--fasta", help="Indexed reference FASTA: indels are then left-aligned.")]
 
 
@@ -44,10 +46,14 @@ def ingest(
 def call(
     calls: Annotated[str, typer.Argument(help="Call store.")],
     out: Annotated[str, typer.Option("--out", "-o", help="Callset to write; one that exists gets a new version.")],
-    sites: Annotated[str | None, typer.Option("--sites", help="Alleles that get a row in any case: VCF, .pvar or TSV.")] = None,
+    sites: Annotated[
+        str | None, typer.Option("--sites", help="Alleles that get a row in any case: VCF, .pvar or TSV.")
+    ] = None,
     only_sites: Annotated[bool, typer.Option("--only-sites", help="No other rows than those of --sites.")] = False,
     fasta: Fasta = None,
-    region: Annotated[str | None, typer.Option("--region", help="Rows in chr22:1,000-2,000 (1-based, both ends in).")] = None,
+    region: Annotated[
+        str | None, typer.Option("--region", help="Rows in chr22:1,000-2,000 (1-based, both ends in).")
+    ] = None,
     config: Config = None,
     preset: Preset = None,
     set_: Set = None,
@@ -68,7 +74,9 @@ def call(
         made = run(calls, out, params, mover, sites=sites, only_sites=only_sites, fasta=fasta, region=region)
     cut = [entry for entry in made.commit.files if entry.path.startswith("cut-")]
     if cut:
-        typer.echo(f"cohelix: alleles beyond joint.max_alleles were cut at some positions; {cut[0].path} lists them.", err=True)
+        typer.echo(
+            f"cohelix: alleles beyond joint.max_alleles were cut at some positions; {cut[0].path} lists them.", err=True
+        )
 
 
 @app.command()
@@ -104,7 +112,9 @@ def run(
 def withdraw(
     calls: Annotated[str, typer.Argument(help="Call store.")],
     samples: Annotated[str, typer.Option("--samples", help="File with one sample id per line.")],
-    purge: Annotated[bool, typer.Option("--purge", help="Also remove older versions and their files, for good.")] = False,
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Also remove older versions and their files, for good.")
+    ] = False,
     runtime: RuntimeName = "local",
     cores: Cores = None,
 ) -> None:

@@ -33,7 +33,8 @@ class Batch:
 class Records:
     """Variant records of a batch: `records` (records, R_COLUMNS) int32 sorted by sample and start, `at` (samples + 1,).
 
-    keys: the distinct alleles that the codes in `records` number; found: what the batch says of each (see collect_alleles).
+    keys: the distinct alleles that the codes in `records` number; found: what the batch says of each (see
+    collect_alleles).
     """
 
     records: np.ndarray
@@ -48,7 +49,11 @@ class Records:
 
 def read_records(root: str, batch: Batch, gq0_is_nocall: bool) -> Records:
     """Read and digest the variant records of a batch."""
-    table = store.empty(store.VARIANT_SCHEMA) if batch.variants is None else store.read_table(root, batch.variants, columns=_VARIANT_COLUMNS)
+    table = (
+        store.empty(store.VARIANT_SCHEMA)
+        if batch.variants is None
+        else store.read_table(root, batch.variants, columns=_VARIANT_COLUMNS)
+    )
     table, at = _of_samples(table, batch.numbers)
     start, end, gq, dp = (store.values(table, name) for name in ("start", "end", "gq", "dp"))
     allele = np.stack([store.values(table, "allele1"), store.values(table, "allele2")], axis=1)
@@ -71,13 +76,19 @@ def read_records(root: str, batch: Batch, gq0_is_nocall: bool) -> Records:
 
 def read_blocks(root: str, batch: Batch) -> tuple[np.ndarray, ...]:
     """(start, end, gq, dp, state, at) of the reference blocks of a batch."""
-    table = store.empty(store.BLOCK_SCHEMA) if batch.blocks is None else store.read_table(root, batch.blocks, columns=_BLOCK_COLUMNS)
+    table = (
+        store.empty(store.BLOCK_SCHEMA)
+        if batch.blocks is None
+        else store.read_table(root, batch.blocks, columns=_BLOCK_COLUMNS)
+    )
     table, at = _of_samples(table, batch.numbers)
     columns = {name: store.values(table, name) for name in _BLOCK_COLUMNS}
     return (columns["start"], columns["end"], columns["gq"], columns["dp"], columns["state"], at)
 
 
-def allele_table(records: Records, rows: dict[unify.Key, int], align: dict[unify.Key, unify.Key], owned: Sequence[int]) -> np.ndarray:
+def allele_table(
+    records: Records, rows: dict[unify.Key, int], align: dict[unify.Key, unify.Key], owned: Sequence[int]
+) -> np.ndarray:
     """(alleles, L_COLUMNS) int32 for the kernel: the row of each allele of the batch, and the bases it deletes.
 
     `align` gives the left-aligned key of a key; `owned` is the [start, end) of the bin.
@@ -104,14 +115,24 @@ def _of_samples(table: pa.Table, numbers: np.ndarray) -> tuple[pa.Table, np.ndar
 def _text(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     array = _one(column, pa.string())
     _, offsets, data = array.buffers()
-    at = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1] if len(array) else np.zeros(1, np.int32)
+    at = (
+        np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1]
+        if len(array)
+        else np.zeros(1, np.int32)
+    )
     return at, np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)
 
 
 def _numbers(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     array = _one(column, pa.list_(pa.int32()))
-    at = np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1] if len(array) else np.zeros(1, np.int32)
-    return at, np.frombuffer(array.values.buffers()[1], np.int32)[array.values.offset :] if len(array.values) else np.zeros(1, np.int32)
+    at = (
+        np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1]
+        if len(array)
+        else np.zeros(1, np.int32)
+    )
+    return at, np.frombuffer(array.values.buffers()[1], np.int32)[array.values.offset :] if len(
+        array.values
+    ) else np.zeros(1, np.int32)
 
 
 def _one(column: pa.ChunkedArray, type_: pa.DataType) -> pa.Array:

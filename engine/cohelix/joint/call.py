@@ -1,4 +1,7 @@
-"""A call store into a callset: bin by bin, alleles are collected and chosen, and every sample is genotyped at every row."""
+"""A call store into a callset:
+
+bin by bin, alleles are collected and chosen, and every sample is genotyped at every row.
+"""
 
 from __future__ import annotations
 
@@ -27,14 +30,20 @@ from cohelix.provenance import provenance
 from cohelix.runtime.protocol import Runtime
 
 _HELD_BYTES = 64 << 20
-"""Digested records, and cells of a bin, that a task keeps in memory; what is beyond is read again, or goes to a scratch file."""
+"""Digested records, and cells of a bin, that a task keeps in memory;
+
+what is beyond is read again, or goes to a scratch file.
+"""
 _WINDOW_CELLS = 8 << 20
 """Genotypes of one window of rows when a shard is written."""
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """Samples of the callset, in the order of its columns (bytes of sample_id). batches: (batch number, sample numbers, columns)."""
+    """Samples of the callset, in the order of its columns (bytes of sample_id).
+
+    batches: (batch number, sample numbers, columns).
+    """
 
     sample_ids: list[str]
     sexes: list[str]
@@ -72,19 +81,23 @@ def call(
 ) -> callset.Callset:
     """Joint-call the samples of the store `calls` into the callset `out`.
 
-    sites: alleles that get a row in any case; only_sites: no other rows. fasta: indexed reference; insertions and deletions are then
-    left-aligned. region: `chr7:1-1000`, rows whose position lies in it. A run that was killed goes on where it stopped.
+    sites: alleles that get a row in any case; only_sites: no other rows. fasta: indexed reference; insertions and
+    deletions are then left-aligned. region: `chr7:1-1000`, rows whose position lies in it. A run that was killed goes
+    on where it stopped.
     """
     opened = store.open_store(calls)
     contigs = opened.contigs()
     forced, sites_digest = forced_sites.read(sites, contigs) if sites else ({}, "")
     if only_sites and not sites:
-        raise InputError("--only-sites keeps nothing but the alleles of --sites, and no --sites was given. Give the file.")
+        raise InputError(
+            "--only-sites keeps nothing but the alleles of --sites, and no --sites was given. Give the file."
+        )
     window = genome.parse_region(region, contigs) if region else None
     before = dataset.find(out)
     after = before.version if before else 0
     work = {"operation": "call", "params": asdict(params), "only_sites": only_sites, "sites": sites_digest,
-            "fasta": fasta, "region": region, "samples": opened.commit.meta["samples"], "parts": opened.commit.meta["parts"]}  # fmt: skip
+            "fasta": fasta, "region": region,
+            "samples": opened.commit.meta["samples"], "parts": opened.commit.meta["parts"]}  # fmt: skip
     if dataset.completed(out, callset.KIND, work):
         return callset.open_callset(out)
     writer = dataset.begin(out, callset.KIND, work, after=after)
@@ -96,7 +109,17 @@ def call(
         inputs = sorted(("gvcf", digest) for digest in samples["gvcf_sha256"].to_pylist())
         inputs += [("sites", sites_digest)] if sites else []
         choices = asdict(params) | {"only_sites": only_sites, "region": region}
-        return _commit(writer, results, cohort, opened.build, contigs, choices, inputs, "left-aligned" if fasta else "trimmed", after)
+        return _commit(
+            writer,
+            results,
+            cohort,
+            opened.build,
+            contigs,
+            choices,
+            inputs,
+            "left-aligned" if fasta else "trimmed",
+            after,
+        )
     except CohelixError:
         writer.abandon()
         raise
@@ -114,8 +137,8 @@ def cohort_of(samples: pa.Table) -> Cohort:
 
 
 def plan(
-    writer: Writer, opened: store.CallStore, contigs: list[Contig], params: CallParams, forced: dict[str, list[unify.Key]],
-    only_forced: bool, fasta: str | None, window: tuple[int, int, int] | None, cohort: Callable[[], Cohort],
+    writer: Writer, opened: store.CallStore, contigs: list[Contig], params: CallParams,
+    forced: dict[str, list[unify.Key]], only_forced: bool, fasta: str | None, window: tuple[int, int, int] | None, cohort: Callable[[], Cohort],
 ) -> list[Task]:  # fmt: skip
     bins = {(b.contig_index, b.start): b for b in opened.bins()}
     wanted: dict[tuple[int, int], list[unify.Key]] = {}
@@ -133,12 +156,25 @@ def plan(
             continue
         if only_forced and at not in wanted:
             continue
-        here = {part.batch: (entries[part.variants], entries[part.blocks]) for part in parts.get((bin_.contig, bin_.start), [])}
+        here = {
+            part.batch: (entries[part.variants], entries[part.blocks])
+            for part in parts.get((bin_.contig, bin_.start), [])
+        }
         tasks.append(
             Task(
-                writer, opened.root, bin_, contigs[bin_.contig_index].length, opened.build, here, params,
-                tuple(wanted.get(at, ())), only_forced, fasta, window[1:] if window else None, cohort,
-            )  # fmt: skip
+                writer,
+                opened.root,
+                bin_,
+                contigs[bin_.contig_index].length,
+                opened.build,
+                here,
+                params,
+                tuple(wanted.get(at, ())),
+                only_forced,
+                fasta,
+                window[1:] if window else None,
+                cohort,
+            )
         )
     return tasks
 
@@ -181,7 +217,10 @@ class Held:
 
 
 def collect_rows(task: Task, held: Held) -> tuple[list[unify.Row], dict[unify.Key, unify.Key], list[list[int]]]:
-    """Rows of the bin, the left-aligned key of each key that moved, and positions that were cut: [position, alleles, kept]."""
+    """Rows of the bin, the left-aligned key of each key that moved, and positions that were cut:
+
+    [position, alleles, kept].
+    """
     fetch = unify.fetcher(task.fasta, task.bin.contig) if task.fasta else None
     alleles: dict[unify.Key, unify.Allele] = {}
     align: dict[unify.Key, unify.Key] = {}
@@ -317,7 +356,8 @@ def _write(task: Task, cohort: Cohort, rows: list[unify.Row], made: Genotyped) -
             yield _PGEN[cells.view(np.uint8)]
 
     shard, files = callset.write_shard(
-        task.writer, name=task.bin.name, contig=task.bin.contig, start=task.bin.start, end=task.bin.end, build=task.build,
+        task.writer,
+        name=task.bin.name, contig=task.bin.contig, start=task.bin.start, end=task.bin.end, build=task.build,
         sites=_site_table(task, rows, made), blocks=windows(), sample_ids=cohort.sample_ids, sexes=cohort.sexes,
         partial=_partial_table(made.partial),
     )  # fmt: skip
@@ -375,9 +415,12 @@ def _commit(
     if cut:
         columns = zip(*cut, strict=True)
         names = ("contig", "position", "n_alleles", "n_kept")
-        files.append(writer.put("cut", ".parquet", store.to_parquet(pa.table(dict(zip(names, map(list, columns), strict=True))))))
+        files.append(
+            writer.put("cut", ".parquet", store.to_parquet(pa.table(dict(zip(names, map(list, columns), strict=True)))))
+        )
     return callset.commit_callset(
-        writer, build=build, contigs=contigs, shards=[callset.Shard.from_meta(r["shard"]) for r in results if r["shard"]],
+        writer, build=build, contigs=contigs,
+        shards=[callset.Shard.from_meta(r["shard"]) for r in results if r["shard"]],
         samples=samples, n_samples=len(cohort.sample_ids), files=files, alleles=alleles, params=choices,
         provenance=provenance("joint call", choices, inputs), after=after,
     )  # fmt: skip

@@ -1,10 +1,14 @@
-"""Why a sample has the genotype it has: its input records over a locus, and the rule that each row's genotype came from."""
+"""Why a sample has the genotype it has:
+
+its input records over a locus, and the rule that each row's genotype came from.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +25,7 @@ RULES = {
     "no_data": "no record of the sample touches the site",
     "partial": "records cover some of the reference bases of the site, not all",
     "no_call": "the gVCF itself makes no call there (./.)",
-    "gq0": "genotype quality 0 is no evidence (joint.gq0 = \"nocall\")",
+    "gq0": 'genotype quality 0 is no evidence (joint.gq0 = "nocall")',
     "low_depth": "fewer reads than joint.min_allele_depth",
     "deletion": "a deletion that the sample carries covers the site (*)",
     "half_call": "one of the two copies is not called",
@@ -33,7 +37,9 @@ RULES = {
 
 
 def explain(calls: str, sample_id: str, locus: str, params: CallParams, *, fasta: str | None = None) -> str:
-    """Text for a person: input records that overlap `locus` (`chr22:100` or `chr22:100-200`), then each row and its rule."""
+    """Text for a person: input records that overlap `locus` (`chr22:100` or `chr22:100-200`), then each row and its
+    rule.
+    """
     opened = store.open_store(calls)
     contigs = opened.contigs()
     number, start, end = genome.parse_region(locus, contigs)
@@ -47,11 +53,13 @@ def explain(calls: str, sample_id: str, locus: str, params: CallParams, *, fasta
     lines = [f"{locus} of build {opened.build}, a sample of sex {sample['sex']}", "", "input records"]
     lines += _records(opened, sample, contigs[number].name, start, end) or ["  none"]
     lines += ["", f"rows under gq0={params.gq0}, partial={params.partial}, genotype_filter={params.genotype_filter}"]
-    lines += _rows(opened, sample, number, start, end, params, fasta) or ["  nobody in the store carries an alternate allele here"]
+    lines += _rows(opened, sample, number, start, end, params, fasta) or [
+        "  nobody in the store carries an alternate allele here"
+    ]
     return "\n".join(lines)
 
 
-def _records(opened: store.CallStore, sample: dict[str, object], contig: str, start: int, end: int) -> list[str]:
+def _records(opened: store.CallStore, sample: dict[str, Any], contig: str, start: int, end: int) -> list[str]:
     found: list[tuple[int, str]] = []
     entries = {entry.path: entry for entry in opened.commit.files}
     for at in range(start // opened.bin_bp, (end - 1) // opened.bin_bp + 1):
@@ -62,7 +70,11 @@ def _records(opened: store.CallStore, sample: dict[str, object], contig: str, st
                 table = store.read_table(opened.root, entries[path])
                 table = table.filter(store.column(store.values(table, "sample") == sample["sample"]))
                 for row in table.to_pylist():
-                    if row["start"] < end and row["end"] > start and not (row["margin"] and row["start"] >= (at + 1) * opened.bin_bp):
+                    if (
+                        row["start"] < end
+                        and row["end"] > start
+                        and not (row["margin"] and row["start"] >= (at + 1) * opened.bin_bp)
+                    ):
                         found.append((row["start"], describe(contig, row)))
     return [line for _, line in sorted(set(found))]
 
@@ -71,32 +83,43 @@ def _number(value: int) -> str:
     return "." if value < 0 else str(value)
 
 
-def _block_line(contig: str, row: dict[str, int]) -> str:
+def _block_line(contig: str, row: dict[str, Any]) -> str:
     said = {2: "reference 0/0", 1: "reference 0", 0: "no call ./."}[row["state"]]
     return f"  {contig}:{row['start'] + 1}-{row['end']}  {said}  GQ {_number(row['gq'])}  DP {_number(row['dp'])}"
 
 
-def _variant_line(contig: str, row: dict[str, object]) -> str:
-    def allele(code: int) -> str:
-        return "." if code == -1 else str(code)
-
-    copies = [allele(int(str(row["allele1"])))] + ([] if row["allele2"] == -2 else [allele(int(str(row["allele2"])))])
-    numbers = {name.upper(): ",".join(map(str, row[name])) or "." for name in ("ad", "pl")}  # type: ignore[arg-type]  # lists
+def _variant_line(contig: str, row: dict[str, Any]) -> str:
+    alleles = [row["allele1"]] if row["allele2"] == -2 else [row["allele1"], row["allele2"]]
+    genotype = ("|" if row["phased"] else "/").join(map(_number, alleles))
+    ad, pl = (",".join(map(_number, row[name])) or "." for name in ("ad", "pl"))
     return (
-        f"  {contig}:{int(str(row['start'])) + 1}  {row['ref']}>{row['alts']}  GT {('|' if row['phased'] else '/').join(copies)}  "
-        f"GQ {_number(int(str(row['gq'])))}  DP {_number(int(str(row['dp'])))}  AD {numbers['AD']}  PL {numbers['PL']}  "
-        f"FILTER {row['filters']}"
+        f"  {contig}:{row['start'] + 1}  {row['ref']}>{row['alts']}  GT {genotype}  GQ {_number(row['gq'])}  "
+        f"DP {_number(row['dp'])}  AD {ad}  PL {pl}  FILTER {row['filters']}"
     )
 
 
 def _rows(
-    opened: store.CallStore, sample: dict[str, object], number: int, start: int, end: int, params: CallParams, fasta: str | None
+    opened: store.CallStore,
+    sample: dict[str, Any],
+    number: int,
+    start: int,
+    end: int,
+    params: CallParams,
+    fasta: str | None,
 ) -> list[str]:
     contigs = opened.contigs()
     cohort = call.cohort_of(opened.samples())
     lines = []
     tasks = call.plan(
-        Writer(opened.root, "none", "explain"), opened, contigs, params, {}, False, fasta, (number, start, end), lambda: cohort
+        Writer(opened.root, "none", "explain"),
+        opened,
+        contigs,
+        params,
+        {},
+        False,
+        fasta,
+        (number, start, end),
+        lambda: cohort,
     )
     for task in tasks:
         batches = [Batch(numbers, columns, *task.parts.get(b, (None, None))) for b, numbers, columns in cohort.batches]

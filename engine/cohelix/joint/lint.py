@@ -68,7 +68,9 @@ class _Examine:
                 at = int(overlapping_block(blocks.contig, blocks.start, blocks.end))
                 if at >= 0:
                     place = f"{reader.contigs[blocks.contig[at]].name}:{blocks.start[at] + 1}"
-                    findings.append(Finding(row.number, ERROR, f"reference blocks overlap at {place} (ingest.overlapping_blocks)."))
+                    findings.append(
+                        Finding(row.number, ERROR, f"reference blocks overlap at {place} (ingest.overlapping_blocks).")
+                    )
                     break
             contigs, digest = tuple(reader.contigs), reader.digest
             if not reader.is_gvcf:
@@ -83,8 +85,16 @@ def _name_findings(name: str, row: manifest.Row, names: frozenset[str]) -> list[
     if name == row.sample_id:
         return []
     if name in names:
-        return [Finding(row.number, ERROR, "the header names a sample that is another row's sample_id: were two files swapped?")]
-    return [Finding(row.number, WARNING, "the header names another sample than the manifest; the manifest's sample_id is used.")]
+        return [
+            Finding(
+                row.number, ERROR, "the header names a sample that is another row's sample_id: were two files swapped?"
+            )
+        ]
+    return [
+        Finding(
+            row.number, WARNING, "the header names another sample than the manifest; the manifest's sample_id is used."
+        )
+    ]
 
 
 def _index_findings(row: manifest.Row) -> list[Finding]:
@@ -95,7 +105,9 @@ def _index_findings(row: manifest.Row) -> list[Finding]:
             return []
         with bgzf.open_binary(row.path) as handle:
             if not bgzf.is_bgzf(handle.read(64)):
-                return [Finding(row.number, WARNING, "there is an index, but the file is not BGZF; the index is not used.")]
+                return [
+                    Finding(row.number, WARNING, "there is an index, but the file is not BGZF; the index is not used.")
+                ]
         index.check(row.path, index.read(path))
     except InputError as error:
         return [Finding(row.number, ERROR, str(error))]
@@ -105,28 +117,36 @@ def _index_findings(row: manifest.Row) -> list[Finding]:
 def _across(rows: list[manifest.Row], seen: list[_Seen]) -> list[Finding]:
     """What only shows when files are compared: two builds, two copies of one file."""
     findings = []
-    builds: Counter[str] = Counter()
-    build_of = []
+    build_of: list[str | None] = []
     for row, one in zip(rows, seen, strict=True):
         try:
-            build_of.append(genome.build_of(one.contigs))
+            build_of.append(genome.build_of(one.contigs) if one.contigs else None)
         except CohelixError as error:
             findings.append(Finding(row.number, ERROR, str(error)))
-            build_of.append(genome.UNKNOWN_BUILD)
-        builds[build_of[-1]] += bool(one.contigs)
-    usual = max(builds, key=lambda build: (builds[build], build)) if builds else genome.UNKNOWN_BUILD
+            build_of.append(None)
+    usual = next((build for build, _ in Counter(filter(None, build_of)).most_common(1)), None)
     first: dict[str, int] = {}
     lengths: dict[str, int] = {}
     spelled: dict[str, str] = {}
     for row, one, build in zip(rows, seen, build_of, strict=True):
-        if one.contigs and build != usual:
+        if build is not None and build != usual:
             findings.append(Finding(row.number, ERROR, f"build {build}, where most inputs are {usual}: mixed builds."))
         elif any(c.length and lengths.setdefault(c.name, c.length) != c.length for c in one.contigs):
-            findings.append(Finding(row.number, ERROR, "a contig has another length than in the rows before: mixed builds."))
+            findings.append(
+                Finding(row.number, ERROR, "a contig has another length than in the rows before: mixed builds.")
+            )
         chromosomes = [c.name for c in one.contigs if genome.plain_name(c.name) in store.CHROMOSOMES]
         if any(spelled.setdefault(genome.plain_name(name), name) != name for name in chromosomes):
-            findings.append(Finding(row.number, ERROR, "chromosomes have other names than in the rows before (chr22 and 22): mixed references."))
+            findings.append(
+                Finding(
+                    row.number,
+                    ERROR,
+                    "chromosomes have other names than in the rows before (chr22 and 22): mixed references.",
+                )
+            )
         if one.digest and one.digest in first:
-            findings.append(Finding(row.number, ERROR, f"the same content as row {first[one.digest]}: one file under two samples."))
+            findings.append(
+                Finding(row.number, ERROR, f"the same content as row {first[one.digest]}: one file under two samples.")
+            )
         first.setdefault(one.digest, row.number)
     return findings

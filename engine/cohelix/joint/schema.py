@@ -31,13 +31,17 @@ SITE_COUNTS = (
     "ac_adj", "an_adj", "n_hom_alt_adj", "depth_sum", "gq_sum", "n_with_depth", "n_with_gq",
     "het_ref_reads", "het_alt_reads", "hom_alt_ref_reads", "hom_alt_alt_reads",
 )  # fmt: skip
-"""Counts of each row over samples. depth_sum and gq_sum are over called genotypes that state them (n_with_depth, n_with_gq)."""
+"""Counts of each row over samples.
+
+depth_sum and gq_sum are over called genotypes that state them (n_with_depth, n_with_gq).
+"""
 
 SAMPLE_COUNTS = (
     "n_sites", "n_called", "n_hom_ref", "n_het", "n_hom_alt", "n_haploid_ref", "n_haploid_alt", "n_called_adj",
     "n_non_ref", "n_snp", "n_insertion", "n_deletion", "n_transition", "n_transversion",
     "n_het_snp", "n_hom_alt_snp", "n_het_indel", "n_hom_alt_indel", "n_singleton",
-    "depth_sum", "gq_sum", "n_with_depth", "n_with_gq", "het_ref_reads", "het_alt_reads", "hom_alt_ref_reads", "hom_alt_alt_reads",
+    "depth_sum", "gq_sum", "n_with_depth", "n_with_gq",
+    "het_ref_reads", "het_alt_reads", "hom_alt_ref_reads", "hom_alt_alt_reads",
 )  # fmt: skip
 """Counts of each sample over rows. n_snp to n_transversion count alternate alleles carried (rows, not copies)."""
 
@@ -57,15 +61,24 @@ class IngestParams:
     """How gVCFs are put into a call store. A store keeps the choices it was made with."""
 
     bin_bp: int = 1_000_000
-    """Genome bin of a file: 1 Mb holds a few MB per thousand samples, small enough to hold, large enough to read fast."""
+    """Genome bin of a file:
+
+    1 Mb holds a few MB per thousand samples, small enough to hold, large enough to read fast.
+    """
     batch_samples: int = 100
     """Samples per file. A task holds one batch and one stretch of the genome, so this bounds memory."""
     bands: str = "none"
-    """"none" keeps reference blocks as they are; "aou" joins neighbours in one GQ band of 0/10/20/30/40/60 (notes: GVS)."""
+    """"none" keeps reference blocks as they are;
+
+    "aou" joins neighbours in one GQ band of 0/10/20/30/40/60 (notes: GVS).
+    """
     overlapping_blocks: str = "refuse"
     """"refuse", or "minimum": over a base with two reference blocks the lower GQ and DP count."""
     plain_vcf: str = "refuse"
-    """A file that says nothing of the reference: "refuse", or "allow" (its sample is then a no-call wherever it has no record)."""
+    """A file that says nothing of the reference:
+
+    "refuse", or "allow" (its sample is then a no-call wherever it has no record).
+    """
     stretch_mib: int = 256
     """Compressed input per task. Larger inputs are divided along the genome, by their index."""
 
@@ -83,13 +96,25 @@ class CallParams:
     """The rules of the joint call that are a choice. Defaults are the All of Us policy where it has one."""
 
     gq0: str = "nocall"
-    """A call of GQ 0 is no evidence ("nocall": GVS drop state ZERO, GATK since 2024), or is taken as it stands ("homref": Hail)."""
+    """A call of GQ 0 is no evidence ("nocall":
+
+    GVS drop state ZERO, GATK since 2024), or is taken as it stands ("homref": Hail).
+    """
     partial: str = "nocall"
-    """Hom-ref needs evidence over every reference base ("nocall"), or over some of them ("homref": GLnexus allow_partial_data)."""
+    """Hom-ref needs evidence over every reference base ("nocall"), or over some of them ("homref":
+
+    GLnexus allow_partial_data).
+    """
     min_allele_depth: int = 0
-    """Reads that a called allele, or a reference block, needs (GLnexus required_dp). 0: any. gatk#8328: DP alone proves nothing."""
+    """Reads that a called allele, or a reference block, needs (GLnexus required_dp).
+
+    0: any. gatk#8328: DP alone proves nothing.
+    """
     overlap: str = "nocall"
-    """More alternate copies over a base than chromosomes: "nocall", or "best": het records compete by allele quality."""
+    """More alternate copies over a base than chromosomes:
+
+    "nocall", or "best": het records compete by allele quality.
+    """
     min_copies: int = 1
     """Copies that an allele needs in the cohort to get a row (GLnexus min_allele_copy_number)."""
     min_allele_quality: int = 0

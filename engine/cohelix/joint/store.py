@@ -1,8 +1,8 @@
 """The call store: what each sample's gVCF said, in Parquet files by genome bin and sample batch.
 
-`variants` holds variant records, `blocks` reference blocks, both sorted by sample and start. A file also holds what lies in the
-margin of its bin (one base before, `MARGIN_BP` behind), marked `margin`, so that a bin can be called from its own files;
-`WHERE NOT margin` gives each record once, blocks being cut where bins meet.
+`variants` holds variant records, `blocks` reference blocks, both sorted by sample and start. A file also holds what
+lies in the margin of its bin (one base before, `MARGIN_BP` behind), marked `margin`, so that a bin can be called from
+its own files; `WHERE NOT margin` gives each record once, blocks being cut where bins meet.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ VARIANT_SCHEMA = pa.schema(
         pa.field("end", pa.int32(), nullable=False),  # start + length of ref
         pa.field("gq", pa.int32(), nullable=False),
         pa.field("dp", pa.int32(), nullable=False),
-        pa.field("allele1", pa.int16(), nullable=False),  # 0 ref, k the k-th of alts, one more the unnamed alternate, -1 "."
+        pa.field(
+            "allele1", pa.int16(), nullable=False
+        ),  # 0 ref, k the k-th of alts, one more the unnamed alternate, -1 "."
         pa.field("allele2", pa.int16(), nullable=False),  # -2: a haploid call
         pa.field("phased", pa.int8(), nullable=False),
         pa.field("phase_set", pa.int32(), nullable=False),
@@ -137,7 +139,10 @@ def in_genome_order(lengths: dict[str, int]) -> list[Contig]:
 
 
 def one_build(headers: Sequence[Sequence[Any]]) -> str:
-    """The build of all contig tables together. Raises ReferenceMismatch where a contig has two lengths, or a chromosome two names."""
+    """The build of all contig tables together.
+
+    Raises ReferenceMismatch where a contig has two lengths, or a chromosome two names.
+    """
     lengths: dict[str, int] = {}
     spelled: dict[str, str] = {}
     for table in headers:
@@ -145,19 +150,21 @@ def one_build(headers: Sequence[Sequence[Any]]) -> str:
             plain = genome.plain_name(name)
             if spelled.setdefault(plain, name) != name and plain in CHROMOSOMES:
                 raise ReferenceMismatch(
-                    f"a chromosome is called {spelled[plain]} in one gVCF and {name} in another: the inputs are of different references. "
-                    "Put each into a store of its own (cohelix joint lint names the rows)."
+                    f"a chromosome is called {spelled[plain]} in one gVCF and {name} in another: the inputs are of "
+                    "different references. Put each into a store of its own (cohelix joint lint names the rows)."
                 )
             if length and lengths.setdefault(name, length) != length:
                 raise ReferenceMismatch(
-                    f"contig {name} has {lengths[name]} bases in one gVCF and {length} in another: the inputs are of different builds. "
-                    "Put each build into a store of its own (cohelix joint lint names the rows)."
+                    f"contig {name} has {lengths[name]} bases in one gVCF and {length} in another: the inputs are of "
+                    "different builds. Put each build into a store of its own (cohelix joint lint names the rows)."
                 )
     return genome.build_of(Contig(name, length) for name, length in lengths.items())
 
 
 def column(values: np.ndarray) -> pa.Array:
-    """`values` as an Arrow array of the same type, without a copy (and without pandas, which `pa.array` imports where it is there)."""
+    """`values` as an Arrow array of the same type, without a copy (and without pandas, which `pa.array` imports where
+    it is there).
+    """
     values = np.ascontiguousarray(values)
     if values.dtype == bool:
         buffer = pa.py_buffer(np.packbits(values, bitorder="little"))

@@ -1,8 +1,9 @@
 """Alleles of a bin: collected over batches, made equal where they are equal, chosen, spelled as rows.
 
-An allele is (start, ref, alt) with the bases that REF and ALT share dropped: `AT>T` at 100 and `GA>G` at 99 both delete base 100.
-With a FASTA, insertions and deletions are also moved to the left as far as the reference allows. The row of a pure insertion or
-deletion is spelled with the base before it (the base behind it where nothing tells the one before).
+An allele is (start, ref, alt) with the bases that REF and ALT share dropped: `AT>T` at 100 and `GA>G` at 99 both
+delete base 100. With a FASTA, insertions and deletions are also moved to the left as far as the reference allows. The
+row of a pure insertion or deletion is spelled with the base before it (the base behind it where nothing tells the one
+before).
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ Key = tuple[int, bytes, bytes]
 
 @dataclass
 class Allele:
-    """What the cohort says of one allele. left, right: neighbouring reference bases, empty where unknown. forced: asked for by --sites."""
+    """What the cohort says of one allele.
+
+    left, right: neighbouring reference bases, empty where unknown. forced: asked for by --sites.
+    """
 
     copies: int = 0
     best: int = -1
@@ -55,14 +59,12 @@ Fetch = Callable[[int, int], bytes]
 def keys_of(found: np.ndarray, ref: np.ndarray, alts: np.ndarray) -> list[Key]:
     """The keys of the distinct alleles that `collect_alleles` numbered, in their order."""
     ref_text, alt_text = ref.tobytes().upper(), alts.tobytes().upper()
-    return [
-        (int(a[k.A_START]), ref_text[a[k.A_REF_AT] : a[k.A_REF_AT] + a[k.A_REF_LEN]], alt_text[a[k.A_ALT_AT] : a[k.A_ALT_AT] + a[k.A_ALT_LEN]])
-        for a in found
-    ]  # fmt: skip
+    slices = found[:, [k.A_START, k.A_REF_AT, k.A_REF_LEN, k.A_ALT_AT, k.A_ALT_LEN]].tolist()
+    return [(start, ref_text[r : r + r_len], alt_text[a : a + a_len]) for start, r, r_len, a, a_len in slices]
 
 
 def left_align(key: Key, fetch: Fetch) -> Key:
-    """Move an insertion or deletion left while the reference base before it equals its last base, `MARGIN_BP` at most."""
+    """Move an insertion or deletion left while the base before it equals its last base, `MARGIN_BP` at most."""
     start, ref, alt = key
     if bool(ref) == bool(alt):
         return key
@@ -91,7 +93,10 @@ def _first(a: bytes, b: bytes) -> bytes:
 
 
 def choose(alleles: dict[Key, Allele], bin_: Bin, params: CallParams) -> tuple[list[Row], list[tuple[int, int, int]]]:
-    """Rows of the alleles that the bin owns and the thresholds keep, in order; and (position, alleles, kept) of positions cut to the cap."""
+    """Rows of the alleles that the bin owns and the thresholds keep, in order;
+
+    and (position, alleles, kept) of positions cut to the cap.
+    """
     rows: dict[int, list[tuple[int, Row]]] = {}
     for key, allele in alleles.items():
         if not bin_.start <= key[0] < bin_.end:
@@ -162,7 +167,8 @@ def check_reference(key: Key, fetch: Fetch, contig: str) -> None:
     start, ref, _ = key
     if ref and fetch(start, start + len(ref)) != ref and ref.isalpha() and set(ref) <= set(b"ACGT"):
         raise ReferenceMismatch(
-            f"REF at {contig}:{start + 1} is not what the FASTA has there. The gVCFs were made with another reference: give that one."
+            f"REF at {contig}:{start + 1} is not what the FASTA has there. The gVCFs were made with another "
+            "reference: give that one."
         )
 
 

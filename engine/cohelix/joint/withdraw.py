@@ -38,7 +38,9 @@ def read_ids(path: str) -> list[str]:
     except FileNotFoundError:
         raise InputError("expected a file of sample ids, found none at that path. Correct the path.") from None
     except (PermissionError, IsADirectoryError):
-        raise InputError("expected a readable file of sample ids, found a folder or one this user may not read.") from None
+        raise InputError(
+            "expected a readable file of sample ids, found a folder or one this user may not read."
+        ) from None
     except UnicodeDecodeError:
         raise InputError("expected the sample ids in UTF-8, found other bytes. Save the file as UTF-8 text.") from None
     ids = [line.strip() for line in lines if line.strip()]
@@ -49,8 +51,8 @@ def read_ids(path: str) -> list[str]:
 
 
 def withdraw(calls: str, sample_ids: Sequence[str], runtime: Runtime, *, purge: bool = False) -> dataset.Commit:
-    """Write a new version of `calls` without `sample_ids`. With `purge`, older versions and their files are removed after it;
-    ids that are no longer in the newest version, but in the files of an older one, are then fine.
+    """Write a new version of `calls` without `sample_ids`. With `purge`, older versions and their files are removed
+    after it; ids that are no longer in the newest version, but in the files of an older one, are then fine.
 
     Raises InputError where an id is not in the store, or where nobody would be left; the store then stays as it was.
     """
@@ -65,7 +67,9 @@ def withdraw(calls: str, sample_ids: Sequence[str], runtime: Runtime, *, purge: 
     return commit
 
 
-def _without(opened: store.CallStore, wanted: list[str], work: dict[str, Any], runtime: Runtime, purge: bool) -> dataset.Commit:
+def _without(
+    opened: store.CallStore, wanted: list[str], work: dict[str, Any], runtime: Runtime, purge: bool
+) -> dataset.Commit:
     samples = opened.samples()
     leaving = pc.is_in(samples["sample_id"], pa.array(wanted, pa.string()))
     gone = samples.filter(leaving)
@@ -73,7 +77,9 @@ def _without(opened: store.CallStore, wanted: list[str], work: dict[str, Any], r
     if unknown and not (purge and unknown <= _ever_there(opened.root)):
         raise InputError(f"{len(unknown)} of {len(wanted)} sample ids are not in the store. Correct the list.")
     if len(gone) == len(samples):
-        raise InputError("this would leave the store without samples. Delete the store itself if that is what you want.")
+        raise InputError(
+            "this would leave the store without samples. Delete the store itself if that is what you want."
+        )
     if not len(gone):
         return opened.commit
     writer = dataset.begin(opened.root, store.KIND, work, after=opened.commit.version)
@@ -87,7 +93,10 @@ def _without(opened: store.CallStore, wanted: list[str], work: dict[str, Any], r
 
 
 def _ever_there(root: str) -> set[str]:
-    """Ids in every samples table that is still on disk, named by a commit or not: a purge that was killed has left some."""
+    """Ids in every samples table that is still on disk, named by a commit or not:
+
+    a purge that was killed has left some.
+    """
     names = [name for name in storage.listing(root) if name.startswith("samples-")]
     tables = [pq.ParquetFile(pa.BufferReader(storage.read(storage.join(root, name)))) for name in names]
     return {sample_id for table in tables for sample_id in table.read(["sample_id"])["sample_id"].to_pylist()}
@@ -96,7 +105,9 @@ def _ever_there(root: str) -> set[str]:
 def _purge(calls: str, commit: dataset.Commit) -> None:
     """Remove every version but the newest, and every file that only those named (the samples tables last)."""
     if dataset.unfinished(calls):
-        raise InputError("another run is writing to this store, so nothing was removed yet. Give the same command again when it is done.")
+        raise InputError(
+            "another run is writing to this store, so nothing was removed yet. Give the same command again when it is done."
+        )
     for version in range(1, commit.version):
         storage.remove(storage.join(calls, "_commit", f"{version:06d}.json"))
     dataset.collect_garbage(calls)
@@ -138,7 +149,10 @@ def run(task: Task) -> dict[str, Any]:
 def _commit(
     writer: Writer, opened: store.CallStore, samples: pa.Table, tasks: list[Task], results: list[dict[str, Any]]
 ) -> dataset.Commit:
-    replaced = {(task.part.contig, task.part.start, task.part.batch): result for task, result in zip(tasks, results, strict=True)}
+    replaced = {
+        (task.part.contig, task.part.start, task.part.batch): result
+        for task, result in zip(tasks, results, strict=True)
+    }
     parts, dropped, added = [], set(), []
     for row in opened.commit.meta["parts"]:
         result = replaced.get((row["contig"], row["start"], row["batch"]))
