@@ -138,7 +138,8 @@ def cohort_of(samples: pa.Table) -> Cohort:
 
 def plan(
     writer: Writer, opened: store.CallStore, contigs: list[Contig], params: CallParams,
-    forced: dict[str, list[unify.Key]], only_forced: bool, fasta: str | None, window: tuple[int, int, int] | None, cohort: Callable[[], Cohort],
+    forced: dict[str, list[unify.Key]], only_forced: bool,
+    fasta: str | None, window: tuple[int, int, int] | None, cohort: Callable[[], Cohort],
 ) -> list[Task]:  # fmt: skip
     bins = {(b.contig_index, b.start): b for b in opened.bins()}
     wanted: dict[tuple[int, int], list[unify.Key]] = {}
