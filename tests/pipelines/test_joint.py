@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -9,11 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import typer
 
 from cohelix import dataset
 from cohelix.cli.__main__ import run
 from cohelix.runtime.java import find_java
 
+Outcome = subprocess.CompletedProcess[str]
 BIN = Path(sys.executable).parent
 
 
@@ -36,6 +39,10 @@ def by_command(root: Path, manifest: Path, tmp_path_factory: pytest.TempPathFact
     return folder
 
 
+def _run(line: Sequence[str | Path], folder: Path, environment: dict[str, str] | None = None) -> Outcome:
+    return subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False)
+
+
 def _both(root: Path, launcher: Sequence[str | Path], options: Sequence[str], manifest: Path, folder: Path) -> None:
     """Run both pipelines one after the other, each as a process of its own."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("SPARK", "PYSPARK"))}
@@ -46,9 +53,7 @@ def _both(root: Path, launcher: Sequence[str | Path], options: Sequence[str], ma
     for name, arguments in (("joint_ingest", [manifest, "-o", calls]), ("joint_call", [calls, "-o", callset])):
         line = [*launcher, root / f"pipelines/{name}.py", *arguments]
         line += ["--config", root / "pipelines/configs/tiny/joint.toml", *options]
-        outcome = subprocess.run(
-            line, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False
-        )
+        outcome = _run(line, folder, environment)
         assert outcome.returncode == 0, outcome.stderr
         assert outcome.stdout == ""
 
@@ -77,6 +82,14 @@ def test_in_threads__the_same_bytes_as_the_commands(
     _same(tmp_path, by_command)
 
 
+@pytest.mark.parametrize("name", ["joint_ingest", "joint_call"])
+def test_a_pipeline_runs_on_spark_unless_told_otherwise(name: str) -> None:
+    command = typer.main.get_command(importlib.import_module(f"pipelines.{name}").pipeline)
+    for options, expected in (([], "spark"), (["--runtime", "local"], "local")):
+        arguments = ["input", "-o", "output", *options]
+        assert command.make_context(name, arguments).params["runtime"] == expected
+
+
 @pytest.mark.jvm
 def test_under_spark_submit__the_same_bytes_as_the_commands(
     root: Path, manifest: Path, by_command: Path, tmp_path: Path
@@ -88,7 +101,7 @@ def test_under_spark_submit__the_same_bytes_as_the_commands(
 
 def test_wrong_input_is_one_clean_message(root: Path, tmp_path: Path) -> None:
     line = [sys.executable, root / "pipelines/joint_call.py", "person-7.calls", "-o", "out", "--runtime", "local"]
-    outcome = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    outcome = _run(line, tmp_path)
     assert outcome.returncode == 2
     assert len(outcome.stderr.splitlines()) == 1
     assert outcome.stderr.startswith("cohelix: ")
