@@ -13,11 +13,12 @@ from cohelix.joint.kernels import ABSENT, REF, STAR, UNCALLED, UNNAMED
 from cohelix.joint.schema import (
     CALLED, DELETION, FILTERED, GQ0, HALF_CALL, LOST_ALLELE, LOW_DEPTH, NO_CALL, NO_DATA, OVERLAP, PARTIAL, PLOIDY,
 )  # fmt: skip
-from cohelix.kernel import kernel
+from cohelix.kernel import kernel, leaf
 
-# Columns of the record table: see `call.py`, which fills it.
+# Columns of the record table: see `batch.py`, which fills it.
 (
-    R_START, R_END, R_BODY_START, R_BODY_END, R_GQ, R_DP, R_CODE1, R_CODE2, R_REF_READS, R_READS1, R_READS2, R_QUALITY, R_COLUMNS,
+    R_START, R_END, R_BODY_START, R_BODY_END, R_GQ, R_DP, R_CODE1, R_CODE2,
+    R_REF_READS, R_READS1, R_READS2, R_QUALITY, R_COLUMNS,
 ) = range(13)  # fmt: skip
 
 # Columns of the table of alleles: their row (or a code), and the bases they delete.
@@ -39,8 +40,12 @@ COPY_0, COPY_1, COPY_STAR, COPY_DOT = 0, 1, 2, 3
 # Flags that `settle_overlaps` gives a record.
 PLAIN, CONFLICT, COMPLETED, DEMOTED = 0, 1, 2, 3
 
+# What `_evidence` sees over a row's span: lowest GQ and DP (-1 unknown), whether something there is a no-call, contradicts or is
+# haploid, copies half called and lost, copies of POS that deletions remove and that are stated as `*`, one of those haploid.
+E_GQ, E_DP, E_NO_CALL, E_CONFLICT, E_HAPLOID, E_HALF, E_LOST, E_DELETED, E_STARRED, E_LONE, E_COLUMNS = range(11)
 
-@kernel
+
+@leaf
 def _alt_copies(code1: int, code2: int) -> int:
     copies = 0
     if code1 >= 0 or code1 == UNNAMED:
@@ -50,56 +55,101 @@ def _alt_copies(code1: int, code2: int) -> int:
     return copies
 
 
-@kernel
+@leaf
 def settle_overlaps(records: np.ndarray, low: int, high: int, best: bool, flags: np.ndarray) -> None:
-    """Compare the records [low, high) of one diploid sample where they lie over one another; fills `flags` (records,).
+    """Compare the records [low, high) of one sample where they lie over one another; fills `flags` (records,).
 
     A record states its alternate copies over its whole body (REF without the shared first base). Where the sum over a base
-    exceeds two, the records contradict one another: CONFLICT; with `best`, het records are DEMOTED to reference from the lowest
-    quality up until two copies are left. Where the sum is just two, a dot in one record is the copy that another states: COMPLETED.
+    exceeds the chromosomes (two, or one if only haploid calls state copies there), the records contradict one another:
+    CONFLICT; with `best`, records of one copy each are DEMOTED to reference from the lowest quality up until the rest fits.
+    Where the sum is two on two chromosomes, a dot in one record is the copy that another states: COMPLETED.
     """
     for i in range(low, high):
         flags[i] = PLAIN
-    for j in range(low, high):
-        base = records[j, R_BODY_START]
-        if records[j, R_BODY_END] <= base:
-            continue
-        first = j
-        while first > low and records[first - 1, R_END] > base:
-            first -= 1
-        copies, single = 0, True
-        last = first
-        for i in range(first, high):
-            if records[i, R_START] > base:
+    first, new, base = low, low, -1
+    while True:  # from left to right over the bases at which a body begins: elsewhere the sum cannot rise
+        while new < high and (records[new, R_BODY_START] <= base or _is_empty(records, new)):
+            new += 1
+        if new == high:
+            return
+        at = records[new, R_BODY_START]
+        for i in range(new + 1, high):
+            if records[i, R_START] >= at:
                 break
-            last = i + 1
-            if flags[i] != DEMOTED and records[i, R_BODY_START] <= base < records[i, R_BODY_END]:
-                stated = _alt_copies(records[i, R_CODE1], records[i, R_CODE2])
-                copies += stated
-                single = single and stated <= 1
-        while copies > 2 and best and single:
-            worst = -1
-            for i in range(first, last):
-                if flags[i] != DEMOTED and records[i, R_BODY_START] <= base < records[i, R_BODY_END]:
-                    if _alt_copies(records[i, R_CODE1], records[i, R_CODE2]) == 1:
-                        if worst < 0 or records[i, R_QUALITY] < records[worst, R_QUALITY]:
-                            worst = i
-            flags[worst] = DEMOTED
-            copies -= 1
-        for i in range(first, last):
-            if flags[i] != DEMOTED and records[i, R_BODY_START] <= base < records[i, R_BODY_END]:
-                if copies > 2:
-                    flags[i] = CONFLICT
-                elif copies == 2 and flags[i] == PLAIN:
-                    flags[i] = COMPLETED
+            if base < records[i, R_BODY_START] < at and not _is_empty(records, i):
+                at = records[i, R_BODY_START]
+        base = at
+        while records[first, R_END] <= base:
+            first += 1
+        _settle_base(records, first, high, base, best, flags)
 
 
-@kernel
+@leaf
+def _is_empty(records: np.ndarray, i: int) -> bool:
+    return records[i, R_BODY_END] <= records[i, R_BODY_START]
+
+
+@leaf
+def _speaks(records: np.ndarray, flags: np.ndarray, i: int, base: int) -> bool:
+    return flags[i] != DEMOTED and records[i, R_BODY_START] <= base < records[i, R_BODY_END]
+
+
+@leaf
+def _stated(records: np.ndarray, flags: np.ndarray, first: int, high: int, base: int) -> tuple[int, int]:
+    """(alternate copies that records from `first` on state over `base`, chromosomes there)."""
+    copies, limit = 0, 1
+    for i in range(first, high):
+        if records[i, R_START] > base:
+            break
+        if _speaks(records, flags, i, base):
+            stated = _alt_copies(records[i, R_CODE1], records[i, R_CODE2])
+            copies += stated
+            if stated > 0 and records[i, R_CODE2] != ABSENT:
+                limit = 2
+    return copies, limit
+
+
+@leaf
+def _weakest(records: np.ndarray, flags: np.ndarray, first: int, high: int, base: int) -> int:
+    """The record of lowest quality that states a copy over `base`; -1 where one states two, or is in conflict already."""
+    worst = -1
+    for i in range(first, high):
+        if records[i, R_START] > base:
+            break
+        if _speaks(records, flags, i, base):
+            stated = _alt_copies(records[i, R_CODE1], records[i, R_CODE2])
+            if stated > 1 or flags[i] == CONFLICT:
+                return -1
+            if stated == 1 and (worst < 0 or records[i, R_QUALITY] < records[worst, R_QUALITY]):
+                worst = i
+    return worst
+
+
+@leaf
+def _settle_base(records: np.ndarray, first: int, high: int, base: int, best: bool, flags: np.ndarray) -> None:
+    copies, limit = _stated(records, flags, first, high, base)
+    while best and copies > limit:
+        worst = _weakest(records, flags, first, high, base)
+        if worst < 0:
+            break
+        flags[worst] = DEMOTED
+        copies, limit = _stated(records, flags, first, high, base)
+    for i in range(first, high):
+        if records[i, R_START] > base:
+            break
+        if _speaks(records, flags, i, base):
+            if copies > limit:
+                flags[i] = CONFLICT
+            elif copies == 2 and flags[i] == PLAIN:
+                flags[i] = COMPLETED
+
+
+@leaf
 def _deletes(alleles: np.ndarray, code: int, position: int) -> bool:
     return code >= 0 and alleles[code, L_DELETED_START] <= position < alleles[code, L_DELETED_END]
 
 
-@kernel
+@leaf
 def deleted_copies(
     records: np.ndarray, flags: np.ndarray, alleles: np.ndarray, low: int, high: int, position: int, skip: int
 ) -> int:
@@ -117,7 +167,7 @@ def deleted_copies(
     return min(copies, 2)
 
 
-@kernel
+@leaf
 def _copy_of(code: int, flag: int, row: int, alleles: np.ndarray, reads: int, ref_reads: int, dp: int, min_depth: int) -> tuple[int, int]:
     """(what the copy is at `row`, why it is not known) for one code of a sample's own record."""
     if code == STAR:
@@ -134,7 +184,7 @@ def _copy_of(code: int, flag: int, row: int, alleles: np.ndarray, reads: int, re
     return (COPY_1 if code >= 0 and alleles[code, L_ROW] == row else COPY_0), CALLED
 
 
-@kernel
+@leaf
 def _own_call(
     records: np.ndarray, i: int, flag: int, row: int, alleles: np.ndarray, ploidy: int, deleted: int, settings: np.ndarray
 ) -> tuple[int, int]:
@@ -168,104 +218,148 @@ def _own_call(
     return first + second, -1
 
 
-@kernel
+@leaf
 def _evidence(
     records: np.ndarray, flags: np.ndarray, alleles: np.ndarray, r_low: int, r_high: int,
     block_start: np.ndarray, block_end: np.ndarray, block_gq: np.ndarray, block_dp: np.ndarray, block_state: np.ndarray,
-    b_low: int, b_high: int, position: int, end: int, ploidy: int, settings: np.ndarray, out: np.ndarray,
-) -> int:  # fmt: skip
-    """Cell at a row whose allele the sample does not carry: reference, or why not.
+    b_low: int, b_high: int, position: int, end: int, ploidy: int, settings: np.ndarray, seen: np.ndarray,
+) -> tuple[int, int]:  # fmt: skip
+    """(cell, known copies) at a row whose allele the sample does not carry: reference over each base of [position, end), or why not.
 
-    Looks at every base of [position, end). out[0] = lowest GQ, out[1] = lowest DP (-1 unknown), out[2] = known copies or -1.
+    Fills `seen` (E_COLUMNS,) int32.
     """
-    out[0], out[1], out[2] = -1, -1, -1
-    covered, no_call, conflict, half, lost, starred = 0, False, False, 0, 0, 0
-    haploid = False
+    for i in range(E_COLUMNS):
+        seen[i] = -1 if i <= E_DP else 0
+    _see_blocks(block_start, block_end, block_gq, block_dp, block_state, b_low, b_high, position, end, seen)
+    _see_records(records, flags, alleles, r_low, r_high, position, end, settings[S_GQ0_NOCALL] == 1, seen)
+    deleted = max(seen[E_DELETED], seen[E_STARRED])
+    if deleted > 0:
+        return _deleted(deleted, seen, ploidy)
+    if seen[E_CONFLICT] > 0:
+        return -OVERLAP, -1
+    if seen[E_HALF] + seen[E_LOST] > 0:
+        if ploidy == 0:
+            return -PLOIDY, -1
+        one_known = seen[E_HALF] + seen[E_LOST] == 1 and seen[E_HAPLOID] == 0
+        return -HALF_CALL if seen[E_HALF] > 0 else -LOST_ALLELE, 4 * COPY_0 + COPY_DOT if one_known else -1
+    covered = 0
     reach = position  # bases of [position, end) up to here have been seen to be covered or not
-    r, b = r_low, b_low
-    while b < b_high and block_start[b] < end:
-        if block_end[b] > position:
-            if block_state[b] == 0:
-                no_call = True
-            else:
-                out[0] = _lower_known(out[0], block_gq[b])
-                out[1] = _lower_known(out[1], block_dp[b])
-                haploid = haploid or block_state[b] == 1
-        b += 1
-    while r < r_high and records[r, R_START] < end:
-        if records[r, R_END] > position:
-            code1, code2 = records[r, R_CODE1], records[r, R_CODE2]
-            starred += _star(alleles, flags[r], code1, code2, position)
-            if flags[r] == CONFLICT:
-                conflict = True
-            elif code1 == UNCALLED and (code2 == UNCALLED or code2 == ABSENT):
-                no_call = no_call or records[r, R_GQ] != 0 or settings[S_GQ0_NOCALL] == 0
-                if records[r, R_GQ] == 0:
-                    out[0] = 0
-            else:
-                out[0] = _lower_known(out[0], records[r, R_GQ])
-                out[1] = _lower_known(out[1], records[r, R_DP])
-                haploid = haploid or code2 == ABSENT
-                if flags[r] == PLAIN:
-                    half += (code1 == UNCALLED) + (code2 == UNCALLED)
-                if flags[r] != DEMOTED:
-                    lost += _is_lost(alleles, code1) + _is_lost(alleles, code2)
-        r += 1
-    if starred > 0:
-        one = ploidy == 1 or (ploidy < 0 and haploid)
-        out[2] = -1 if one else 4 * (COPY_STAR if starred >= 2 else COPY_0) + COPY_STAR
-        return -DELETION
-    if conflict:
-        return -OVERLAP
-    if half > 0 or lost > 0:
-        out[2] = -1 if half + lost >= 2 or haploid else 4 * COPY_0 + COPY_DOT
-        return -HALF_CALL if half > 0 else -LOST_ALLELE
     while reach < end:
         step = _covered_until(records, flags, r_low, r_high, block_start, block_end, block_state, b_low, b_high, reach)
-        if step > reach:
-            covered += min(step, end) - reach
-            reach = step
-        else:
-            reach += 1
-    if covered == 0:
-        return -NO_CALL if no_call else (-GQ0 if out[0] == 0 and settings[S_GQ0_NOCALL] == 1 else -NO_DATA)
-    if settings[S_PARTIAL_OK] == 0:
-        if no_call:
-            return -NO_CALL
-        if covered < end - position:
-            return -GQ0 if out[0] == 0 and settings[S_GQ0_NOCALL] == 1 else -PARTIAL
-    if out[0] == 0 and settings[S_GQ0_NOCALL] == 1:
+        covered += min(max(step, reach), end) - reach
+        reach = max(step, reach + 1)
+    return _verdict(covered, end - position, ploidy, settings, seen), -1
+
+
+@leaf
+def _deleted(copies: int, seen: np.ndarray, ploidy: int) -> tuple[int, int]:
+    if ploidy == 0:
+        return -PLOIDY, -1
+    if ploidy == 1 or (ploidy < 0 and seen[E_HAPLOID] > 0):
+        return -DELETION, -1
+    if copies >= 2:
+        return -DELETION, 4 * COPY_STAR + COPY_STAR
+    return -DELETION, 4 * COPY_STAR + COPY_DOT if seen[E_LONE] > 0 else 4 * COPY_0 + COPY_STAR
+
+
+@leaf
+def _verdict(covered: int, length: int, ploidy: int, settings: np.ndarray, seen: np.ndarray) -> int:
+    """Cell of a row of which `covered` of `length` bases are covered by called evidence."""
+    if seen[E_NO_CALL] > 0 and (covered == 0 or settings[S_PARTIAL_OK] == 0):
+        return -NO_CALL
+    if seen[E_GQ] == 0 and settings[S_GQ0_NOCALL] == 1:
         return -GQ0
-    if 0 <= out[1] < settings[S_MIN_DEPTH]:
+    if covered == 0:
+        return -NO_DATA
+    if covered < length and settings[S_PARTIAL_OK] == 0:
+        return -PARTIAL
+    if 0 <= seen[E_DP] < settings[S_MIN_DEPTH]:
         return -LOW_DEPTH
     if ploidy == 0:
         return -PLOIDY
-    return HAPLOID_REF if ploidy == 1 or (ploidy < 0 and haploid) else 0
+    return HAPLOID_REF if ploidy == 1 or (ploidy < 0 and seen[E_HAPLOID] > 0) else 0
 
 
-@kernel
+@leaf
+def _see_blocks(
+    block_start: np.ndarray, block_end: np.ndarray, block_gq: np.ndarray, block_dp: np.ndarray, block_state: np.ndarray,
+    low: int, high: int, position: int, end: int, seen: np.ndarray,
+) -> None:  # fmt: skip
+    for b in range(low, high):
+        if block_start[b] >= end:
+            break
+        if block_end[b] <= position:
+            continue
+        if block_state[b] == 0:
+            seen[E_NO_CALL] = 1
+        else:
+            seen[E_GQ] = _lower_known(seen[E_GQ], block_gq[b])
+            seen[E_DP] = _lower_known(seen[E_DP], block_dp[b])
+        if block_state[b] == 1:
+            seen[E_HAPLOID] = 1
+
+
+@leaf
+def _see_records(
+    records: np.ndarray, flags: np.ndarray, alleles: np.ndarray, low: int, high: int,
+    position: int, end: int, gq0_is_nocall: bool, seen: np.ndarray,
+) -> None:  # fmt: skip
+    for r in range(low, high):
+        if records[r, R_START] >= end:
+            break
+        if records[r, R_END] <= position:
+            continue
+        code1, code2 = records[r, R_CODE1], records[r, R_CODE2]
+        if flags[r] != DEMOTED:
+            _see_deletion(records, alleles, r, position, seen)
+        if flags[r] == CONFLICT:
+            seen[E_CONFLICT] = 1
+        elif _is_uncalled(code1, code2):
+            if records[r, R_GQ] == 0:
+                seen[E_GQ] = 0
+            if records[r, R_GQ] != 0 or not gq0_is_nocall:
+                seen[E_NO_CALL] = 1
+        else:
+            seen[E_GQ] = _lower_known(seen[E_GQ], records[r, R_GQ])
+            seen[E_DP] = _lower_known(seen[E_DP], records[r, R_DP])
+            if code2 == ABSENT:
+                seen[E_HAPLOID] = 1
+            if flags[r] == PLAIN:
+                seen[E_HALF] += int(code1 == UNCALLED) + int(code2 == UNCALLED)
+            if flags[r] != DEMOTED:
+                seen[E_LOST] += _is_lost(alleles, code1) + _is_lost(alleles, code2)
+
+
+@leaf
+def _see_deletion(records: np.ndarray, alleles: np.ndarray, r: int, position: int, seen: np.ndarray) -> None:
+    """Copies of base `position` that record `r` deletes, or states to be deleted by another (`*`)."""
+    code1, code2 = records[r, R_CODE1], records[r, R_CODE2]
+    deleted = int(_deletes(alleles, code1, position)) + int(_deletes(alleles, code2, position))
+    starred = int(code1 == STAR) + int(code2 == STAR) if records[r, R_START] <= position else 0
+    seen[E_DELETED] += deleted
+    seen[E_STARRED] = max(seen[E_STARRED], starred)
+    if deleted + starred > 0 and code2 == ABSENT:
+        seen[E_LONE] = 1
+
+
+@leaf
+def _is_uncalled(code1: int, code2: int) -> bool:
+    return code1 == UNCALLED and (code2 == UNCALLED or code2 == ABSENT)
+
+
+@leaf
 def _lower_known(a: int, b: int) -> int:
     if a < 0:
         return b
     return a if b < 0 else min(a, b)
 
 
-@kernel
-def _star(alleles: np.ndarray, flag: int, code1: int, code2: int, position: int) -> int:
-    if flag == DEMOTED:
-        return 0
-    copies = 1 if _deletes(alleles, code2, position) else 0
-    if _deletes(alleles, code1, position):
-        copies += 2 if code2 == ABSENT else 1
-    return copies + (code1 == STAR) + (code2 == STAR)
-
-
-@kernel
+@leaf
 def _is_lost(alleles: np.ndarray, code: int) -> int:
     return 1 if code == UNNAMED or (code >= 0 and alleles[code, L_ROW] == LOST) else 0
 
 
-@kernel
+@leaf
 def _covered_until(
     records: np.ndarray, flags: np.ndarray, r_low: int, r_high: int,
     block_start: np.ndarray, block_end: np.ndarray, block_state: np.ndarray, b_low: int, b_high: int, position: int,
@@ -280,13 +374,12 @@ def _covered_until(
         if records[r, R_START] > position:
             break
         if records[r, R_END] > position and flags[r] != CONFLICT:
-            uncalled = records[r, R_CODE1] == UNCALLED and (records[r, R_CODE2] == UNCALLED or records[r, R_CODE2] == ABSENT)
-            if not uncalled:
+            if not _is_uncalled(records[r, R_CODE1], records[r, R_CODE2]):
                 return records[r, R_END]
     return position
 
 
-@kernel
+@leaf
 def passes_adj(cell: int, gq: int, dp: int, ref_reads: int, reads: int, settings: np.ndarray) -> bool:
     """gnomAD's adj: GQ, DP and, for a het, the share of each allele's reads. What the gVCF does not state cannot fail, GQ excepted."""
     if gq < settings[S_ADJ_GQ]:
@@ -317,66 +410,95 @@ def genotype_samples(
     n_rows = rows.shape[0]
     flags = np.zeros(max(records.shape[0], 1), np.int8)
     own = np.full(n_rows, -1, np.int32)
-    evidence = np.empty(3, np.int32)
+    holder = np.full(alleles.shape[0], -1, np.int32)
+    seen = np.empty(E_COLUMNS, np.int32)
     for s in range(record_at.size - 1):
         low, high = record_at[s], record_at[s + 1]
         settle_overlaps(records, low, high, settings[S_BEST] == 1, flags)
-        _claim_rows(records, alleles, flags, low, high, own)
-        r, b = low, block_at[s]
-        for w in range(n_rows):
-            position, end, ploidy = rows[w, W_POSITION], rows[w, W_EVIDENCE_END], row_ploidy[sex[s], w]
-            while r < high and records[r, R_END] <= position:
-                r += 1
-            while b < block_at[s + 1] and block_end[b] <= position:
-                b += 1
-            i = own[w]
-            reads, ref_reads = -1, -1
-            if i >= 0:
-                deleted = 0
-                if records[i, R_CODE2] == ABSENT:
-                    deleted = deleted_copies(records, flags, alleles, r, high, position, i)
-                cell, copies = _own_call(records, i, flags[i], w, alleles, ploidy, deleted, settings)
-                gq, dp, ref_reads = records[i, R_GQ], records[i, R_DP], records[i, R_REF_READS]
-                first = records[i, R_CODE1]
-                reads = records[i, R_READS1] if first >= 0 and alleles[first, L_ROW] == w else records[i, R_READS2]
-            else:
-                cell = _evidence(
-                    records, flags, alleles, r, high, block_start, block_end, block_gq, block_dp, block_state,
-                    b, block_at[s + 1], position, end, ploidy, settings, evidence,
-                )  # fmt: skip
-                gq, dp, copies = evidence[0], evidence[1], evidence[2]
-            adj = cell >= 0 and passes_adj(cell, gq, dp, ref_reads, reads, settings)
-            if cell >= 0 and settings[S_FILTER] == 1 and not adj:
-                cell = -FILTERED
-            cells[s, w] = cell
-            known[s, w] = copies
-            if cell < 0:
-                reasons[w, -cell] += 1
-            else:
-                _count(cell, adj, gq, dp, ref_reads, reads, site_counts[w])
-                _count_sample(cell, adj, gq, dp, ref_reads, reads, rows[w, W_KIND], rows[w, W_SUBSTITUTION], sample_counts[s])
-            sample_counts[s, 0] += 1
-        for w in range(n_rows):
-            own[w] = -1
+        _claim_rows(records, alleles, flags, low, high, holder, own)
+        _genotype_sample(
+            rows, row_ploidy[sex[s]], alleles, records, low, high, flags, own,
+            block_start, block_end, block_gq, block_dp, block_state, block_at[s], block_at[s + 1],
+            settings, seen, cells[s], known[s], reasons, site_counts, sample_counts[s],
+        )  # fmt: skip
+        own[:] = -1
 
 
-@kernel
-def _claim_rows(records: np.ndarray, alleles: np.ndarray, flags: np.ndarray, low: int, high: int, own: np.ndarray) -> None:
-    """Note for each row the record that carries its allele. Two records that carry one allele contradict each other."""
-    for i in range(low, high):
-        if flags[i] == DEMOTED:
+@leaf
+def _genotype_sample(
+    rows: np.ndarray, row_ploidy: np.ndarray, alleles: np.ndarray,
+    records: np.ndarray, low: int, high: int, flags: np.ndarray, own: np.ndarray,
+    block_start: np.ndarray, block_end: np.ndarray, block_gq: np.ndarray, block_dp: np.ndarray, block_state: np.ndarray,
+    b: int, b_high: int, settings: np.ndarray, seen: np.ndarray,
+    cells: np.ndarray, known: np.ndarray, reasons: np.ndarray, site_counts: np.ndarray, sample_counts: np.ndarray,
+) -> None:  # fmt: skip
+    """One sample of `genotype_samples`. own (rows,): the record that carries the row's allele, or -1."""
+    r = low
+    for w in range(rows.shape[0]):
+        position, end, ploidy = rows[w, W_POSITION], rows[w, W_EVIDENCE_END], row_ploidy[w]
+        while r < high and records[r, R_END] <= position:
+            r += 1
+        while b < b_high and block_end[b] <= position:
+            b += 1
+        i = own[w]
+        reads, ref_reads = -1, -1
+        if i >= 0:
+            deleted = 0
+            if records[i, R_CODE2] == ABSENT:
+                deleted = deleted_copies(records, flags, alleles, r, high, position, i)
+            cell, copies = _own_call(records, i, flags[i], w, alleles, ploidy, deleted, settings)
+            gq, dp, ref_reads = records[i, R_GQ], records[i, R_DP], records[i, R_REF_READS]
+            first = records[i, R_CODE1]
+            reads = records[i, R_READS1] if first >= 0 and alleles[first, L_ROW] == w else records[i, R_READS2]
+        else:
+            cell, copies = _evidence(
+                records, flags, alleles, r, high, block_start, block_end, block_gq, block_dp, block_state,
+                b, b_high, position, end, ploidy, settings, seen,
+            )  # fmt: skip
+            gq, dp = seen[E_GQ], seen[E_DP]
+        adj = cell >= 0 and passes_adj(cell, gq, dp, ref_reads, reads, settings)
+        if cell >= 0 and settings[S_FILTER] == 1 and not adj:
+            cell = -FILTERED
+        cells[w], known[w] = cell, copies
+        sample_counts[0] += 1
+        if cell < 0:
+            reasons[w, -cell] += 1
             continue
+        _count(cell, adj, gq, dp, ref_reads, reads, site_counts[w])
+        _count_sample(cell, adj, gq, dp, ref_reads, reads, rows[w, W_KIND], rows[w, W_SUBSTITUTION], sample_counts)
+
+
+@leaf
+def _claim_rows(
+    records: np.ndarray, alleles: np.ndarray, flags: np.ndarray, low: int, high: int, holder: np.ndarray, own: np.ndarray
+) -> None:
+    """Note for each row the record that carries its allele. Two records that carry one allele contradict each other.
+
+    holder (alleles,) is -1 before and after.
+    """
+    for i in range(low, high):
         for column in (R_CODE1, R_CODE2):
             code = records[i, column]
-            if code >= 0 and alleles[code, L_ROW] >= 0:
-                w = alleles[code, L_ROW]
-                if own[w] >= 0 and own[w] != i:
-                    flags[i] = CONFLICT
-                    flags[own[w]] = CONFLICT
-                own[w] = i
+            if code < 0 or flags[i] == DEMOTED:
+                continue
+            _note(code, i, holder, flags)
+            if alleles[code, L_ROW] >= 0:  # left-aligned, two alleles may have become one
+                _note(alleles[code, L_ROW], i, own, flags)
+    for i in range(low, high):
+        for column in (R_CODE1, R_CODE2):
+            if records[i, column] >= 0:
+                holder[records[i, column]] = -1
 
 
-@kernel
+@leaf
+def _note(place: int, i: int, holder: np.ndarray, flags: np.ndarray) -> None:
+    if holder[place] >= 0 and holder[place] != i:
+        flags[i] = CONFLICT
+        flags[holder[place]] = CONFLICT
+    holder[place] = i
+
+
+@leaf
 def _count(cell: int, adj: bool, gq: int, dp: int, ref_reads: int, reads: int, out: np.ndarray) -> None:
     """Add one called genotype to a row of SITE_COUNTS."""
     out[0] += 1
@@ -404,7 +526,7 @@ def _count(cell: int, adj: bool, gq: int, dp: int, ref_reads: int, reads: int, o
             out[18] += reads
 
 
-@kernel
+@leaf
 def _count_sample(
     cell: int, adj: bool, gq: int, dp: int, ref_reads: int, reads: int, kind: int, substitution: int, out: np.ndarray
 ) -> None:
