@@ -5,8 +5,9 @@ SHELL := /bin/bash
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-# --inexact leaves uv itself in .venv; --frozen takes uv.lock as it stands.
-SYNC := UV_PYTHON_DOWNLOADS=never $(BIN)/uv sync --quiet --frozen --inexact
+# --inexact leaves uv itself in .venv; --frozen takes uv.lock as it stands; --system-certs trusts whom this machine trusts;
+# --compile-bytecode spares every first start a minute of compiling.
+SYNC := UV_PYTHON_DOWNLOADS=never $(BIN)/uv sync --quiet --frozen --inexact --system-certs --compile-bytecode
 PACKAGES := plink2 bcftools tabix libopenblas0-pthread
 DEMO := demo
 
