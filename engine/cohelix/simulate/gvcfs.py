@@ -55,7 +55,7 @@ class Cohort:
 
 def contigs() -> list[Contig]:
     """chr1 to chr22, chrX, chrY and chrM of GRCh38."""
-    nuclear = [Contig(f"chr{name}", length) for name, length in zip(genome._NAMES, genome._LENGTHS[BUILD], strict=True)]
+    nuclear = [Contig(f"chr{contig.name}", contig.length) for contig in genome.chromosomes_of(BUILD)]
     return [*nuclear, Contig("chrM", MITOCHONDRIAL_BASES)]
 
 
