@@ -94,15 +94,10 @@ def build_of(contigs: Iterable[Contig]) -> str:
 
 
 def chromosomes_of(build: str) -> tuple[Contig, ...]:
-    """Chromosomes 1 to 22, X and Y of `build` by their plain names. Raises ReferenceMismatch for a build that is not known."""
+    """Chromosomes 1 to 22, X and Y of `build` by their plain names. Raises ReferenceMismatch for an unknown build."""
     if build not in _LENGTHS:
         raise ReferenceMismatch(f"expected build {' or '.join(sorted(_LENGTHS))}, found {build!r}.")
     return tuple(Contig(name, length) for name, length in zip(_NAMES, _LENGTHS[build], strict=True))
-
-
-def bins_of(contig_index: int, contig: Contig, bin_bp: int, end: int) -> list[Bin]:
-    """Bins of `bin_bp` bases from the start of `contig` until `end` is covered."""
-    return [Bin(contig_index, start, start + bin_bp, contig.name) for start in range(0, max(end, 1), bin_bp)]
 
 
 def par_of(build: str, contig: str) -> tuple[tuple[int, int], ...]:
