@@ -71,7 +71,7 @@ parity: setup
 	$(BIN)/pytest tests/parity tests/external
 
 bench: setup
-	$(BIN)/python benchmarks/jobs.py joint --quick
+	$(BIN)/python benchmarks/jobs.py joint
 
 clean:
 	rm -rf $(DEMO) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks

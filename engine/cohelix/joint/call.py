@@ -61,7 +61,7 @@ class Task:
     build: str
     parts: dict[int, tuple[FileEntry, FileEntry]]
     params: CallParams
-    forced: tuple[unify.Key, ...]
+    forced: tuple[tuple[unify.Key, bytes], ...]
     only_forced: bool
     fasta: str | None
     window: tuple[int, int] | None
@@ -138,16 +138,16 @@ def cohort_of(samples: pa.Table) -> Cohort:
 
 def plan(
     writer: Writer, opened: store.CallStore, contigs: list[Contig], params: CallParams,
-    forced: dict[str, list[unify.Key]], only_forced: bool,
+    forced: dict[str, dict[unify.Key, bytes]], only_forced: bool,
     fasta: str | None, window: tuple[int, int, int] | None, cohort: Callable[[], Cohort],
 ) -> list[Task]:  # fmt: skip
     bins = {(b.contig_index, b.start): b for b in opened.bins()}
-    wanted: dict[tuple[int, int], list[unify.Key]] = {}
+    wanted: dict[tuple[int, int], list[tuple[unify.Key, bytes]]] = {}
     for number, contig in enumerate(contigs):
-        for key in forced.get(contig.name, []):
+        for key, before in sorted(forced.get(contig.name, {}).items()):
             at = (number, key[0] // opened.bin_bp * opened.bin_bp)
             bins.setdefault(at, Bin(*at, at[1] + opened.bin_bp, contig.name))
-            wanted.setdefault(at, []).append(key)
+            wanted.setdefault(at, []).append((key, before))
     parts = opened.parts()
     entries = {entry.path: entry for entry in opened.commit.files}
     tasks = []
@@ -225,8 +225,8 @@ def collect_rows(task: Task, held: Held) -> tuple[list[unify.Row], dict[unify.Ke
     fetch = unify.fetcher(task.fasta, task.bin.contig) if task.fasta else None
     alleles: dict[unify.Key, unify.Allele] = {}
     align: dict[unify.Key, unify.Key] = {}
-    for key in task.forced:
-        alleles[_aligned(key, align, fetch, task)] = unify.Allele(forced=True)
+    for key, before in task.forced:
+        alleles[_aligned(key, align, fetch, task)] = unify.Allele(left=before, forced=True)
     for number in range(len(held.batches)):
         records = held.records(number)
         unify.pool(alleles, (_aligned(key, align, fetch, task) for key in records.keys), records.found)
