@@ -47,7 +47,7 @@ def read(path: str, contigs: Sequence[Contig]) -> tuple[dict[str, dict[Key, byte
             columns = {_NAMES[name.lower()]: at for at, name in enumerate(fields) if name.lower() in _NAMES}
             if len(columns) != 4:
                 raise InputError(
-                    f"line {number} of the sites: expected a header with contig, position, ref and alt (or a VCF header)."
+    f"line {number} of the sites: expected a header with contig, position, ref and alt, or a VCF's."
                 )
             continue
         for contig, key, before in _alleles(fields, columns, known, number):
@@ -78,7 +78,8 @@ def _alleles(
     for alt in alts.split(","):
         if not (ref.isalpha() and alt.isalpha()) or ref.upper() == alt.upper():
             raise InputError(
-                f"line {number} of the sites: expected REF and ALT spelled in bases and different, found {ref[:20]!r}, {alt[:20]!r}."
+                f"line {number} of the sites: expected REF and ALT spelled in bases and different, "
+                f"found {ref[:20]!r}, {alt[:20]!r}."
             )
         key = trimmed(int(position) - 1, ref, alt)
         at = key[0] - int(position)
