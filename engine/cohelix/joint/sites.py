@@ -47,7 +47,7 @@ def read(path: str, contigs: Sequence[Contig]) -> tuple[dict[str, dict[Key, byte
             columns = {_NAMES[name.lower()]: at for at, name in enumerate(fields) if name.lower() in _NAMES}
             if len(columns) != 4:
                 raise InputError(
-    f"line {number} of the sites: expected a header with contig, position, ref and alt, or a VCF's."
+                    f"line {number} of the sites: expected a header with contig, position, ref and alt, or a VCF's."
                 )
             continue
         for contig, key, before in _alleles(fields, columns, known, number):
