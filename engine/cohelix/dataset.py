@@ -181,8 +181,7 @@ class Writer:
     def _unstage(self) -> None:
         storage.remove_tree(self.staging)
         storage.remove(self.mark)
-        if not storage.listing(storage.join(self.root, "_staging")):
-            storage.remove_tree(storage.join(self.root, "_staging"))
+        _drop_if_empty(self.root)
 
     def commit(
         self, files: Iterable[FileEntry], meta: dict[str, Any], provenance: dict[str, Any], *, after: int
@@ -265,7 +264,13 @@ def unfinished(root: str) -> list[str]:
             storage.remove_tree(place)
         else:
             live.append(name)
+    _drop_if_empty(root)
     return live
+
+
+def _drop_if_empty(root: str) -> None:
+    if not storage.listing(storage.join(root, "_staging")):
+        storage.remove_tree(storage.join(root, "_staging"))
 
 
 def collect_garbage(root: str) -> int:

@@ -620,7 +620,7 @@ def test_a_folder_of_other_files_is_left_alone(bench: Bench) -> None:
     out.mkdir()
     (out / "chapter-0123456789abcdef.txt").write_text("years of work")
     for manifest in (bench.manifest(), made.manifest(bench.folder / "good.tsv", bench.good)):
-        with pytest.raises(InputError, match="found a folder of other files. Choose another folder"):
+        with pytest.raises(InputError, match=r"found a folder of other files. Choose another folder"):
             ingest(manifest, str(out), PARAMS, LOCAL)
     assert made.tree(out).keys() == {"chapter-0123456789abcdef.txt"}
 
@@ -629,7 +629,7 @@ def test_another_kind_of_data_set_is_left_alone(bench: Bench) -> None:
     from cohelix.joint.call import call
     from cohelix.joint.schema import CallParams
 
-    with pytest.raises(InputError, match="found a calls data set. Choose another folder"):
+    with pytest.raises(InputError, match=r"found a calls data set. Choose another folder"):
         call(str(bench.store), str(bench.store), CallParams(), LOCAL)
     assert made.tree(bench.store) == bench.before
 

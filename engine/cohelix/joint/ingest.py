@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow as pa
 from cohelix import dataset, genome
 from cohelix.dataset import FileEntry, Writer
 from cohelix.errors import CohelixError, ConfigError, InputError
+from cohelix.genome import Contig
 from cohelix.joint import manifest, store, stretch
 from cohelix.joint.gvcf.reader import Blocks, GvcfReader, Region, Variants
 from cohelix.joint.kernels import flatten_blocks, join_bands, overlapping_block
@@ -53,8 +55,9 @@ def ingest(manifest_path: str, out: str, params: IngestParams, runtime: Runtime)
         _refuse_known(rows, old)
     writer = dataset.begin(out, store.KIND, work, after=old.commit.version if old else 0)
     try:
-        results = list(runtime.map(_run, _plan(writer, rows, params, old), label="ingest"))
-        return _commit(writer, rows, results, params, old)
+        tasks = _plan(writer, rows, params, old)
+        results = list(runtime.map(_run, tasks, label="ingest"))
+        return _commit(writer, rows, tasks, results, params, old)
     except CohelixError:
         writer.abandon()
         raise
@@ -223,7 +226,7 @@ def _owned(task: Task, start: np.ndarray) -> int:
 def _runs(key: np.ndarray, task: Task) -> list[tuple[int, int, int]]:
     """(key, begin, end) of each stretch of equal keys; with a region, of its own bins only: neighbours write theirs."""
     cuts = [0, *(np.flatnonzero(np.diff(key)) + 1).tolist(), key.size]
-    runs = [(int(key[begin]), begin, end) for begin, end in zip(cuts[:-1], cuts[1:], strict=True) if end > begin]
+    runs = [(int(key[begin]), begin, end) for begin, end in pairwise(cuts) if end > begin]
     if task.region is None:
         return runs
     first, last = task.region.start // task.params.bin_bp, -(-task.region.end // task.params.bin_bp)
@@ -286,10 +289,11 @@ def _block_table(parts: list[tuple[np.ndarray, ...]]) -> pa.Table:
 
 
 def _commit(
-    writer: Writer, rows: list[manifest.Row], results: list[dict[str, Any]], params: IngestParams, old: store.CallStore | None
-) -> dataset.Commit:
+    writer: Writer, rows: list[manifest.Row], tasks: list[Task], results: list[dict[str, Any]],
+    params: IngestParams, old: store.CallStore | None,
+) -> dataset.Commit:  # fmt: skip
     headers: list[list[list[Any]]] = list(old.commit.meta["headers"]) if old else []
-    lines = _sample_lines(rows, results, params, old, headers)
+    lines = _sample_lines(tasks, results, headers)
     build = store.one_build(headers)
     table = _sample_table(lines)
     if old is not None:
@@ -320,41 +324,30 @@ def _sample_table(lines: list[dict[str, Any]]) -> pa.Table:
     return pa.table(columns, schema=store.SAMPLE_SCHEMA)
 
 
-def _sample_lines(
-    rows: list[manifest.Row], results: list[dict[str, Any]], params: IngestParams, old: store.CallStore | None, headers: list[Any]
-) -> list[dict[str, Any]]:
+def _sample_lines(tasks: list[Task], results: list[dict[str, Any]], headers: list[Any]) -> list[dict[str, Any]]:
     """One line per sample, put together from the stretches of its batch. New contig tables are appended to `headers`."""
     from cohelix.joint.gvcf.bgzf import file_digest
 
-    first_sample = old.commit.meta["next_sample"] if old else 0
-    first_batch = old.commit.meta["next_batch"] if old else 0
-    by_sample: dict[int, dict[str, Any]] = {}
-    batches = [rows[at : at + params.batch_samples] for at in range(0, len(rows), params.batch_samples)]
-    cursor = iter(results)
-    for number, batch in enumerate(batches):
-        seams: dict[int, list[Any]] = {}
-        for region in stretch.plan(batch, params):
-            result = next(cursor)
-            for place, sample in enumerate(result["samples"]):
-                table = result["headers"][sample["header"]]
-                if table not in headers:
-                    headers.append(table)
-                at = number * params.batch_samples + place
-                if region is not None:
-                    seams.setdefault(at, []).append((region, sample["seam"]))
-                line = by_sample.setdefault(at, {"n_variants": 0, "n_blocks": 0})
-                line["n_variants"] += sample["n_variants"]
-                line["n_blocks"] += sample["n_blocks"]
-                line |= {
-                    "sample": first_sample + at, "sample_id": rows[at].sample_id, "sex": rows[at].sex,
-                    "batch_label": rows[at].batch, "batch": first_batch + number, "header": headers.index(table),
-                    "gvcf_sha256": sample["sha256"],
-                }  # fmt: skip
-        for at, of_sample in seams.items():
-            stretch.check(rows[at], of_sample)
-    for at, line in by_sample.items():
-        line["gvcf_sha256"] = line["gvcf_sha256"] or file_digest(rows[at].path)
-    return [by_sample[at] for at in range(len(rows))]
+    lines: dict[int, dict[str, Any]] = {}
+    seams: dict[int, tuple[manifest.Row, list[Any]]] = {}
+    for task, result in zip(tasks, results, strict=True):
+        for number, (row, sample) in enumerate(zip(task.rows, result["samples"], strict=True), start=task.first_sample):
+            table = result["headers"][sample["header"]]
+            if table not in headers:
+                headers.append(table)
+            if task.region is not None:
+                seams.setdefault(number, (row, []))[1].append((task.region, sample["seam"]))
+            line = lines.setdefault(number, {"n_variants": 0, "n_blocks": 0})
+            line["n_variants"] += sample["n_variants"]
+            line["n_blocks"] += sample["n_blocks"]
+            line |= {
+                "sample": number, "sample_id": row.sample_id, "sex": row.sex, "batch_label": row.batch, "batch": task.batch,
+                "header": headers.index(table), "gvcf_sha256": sample["sha256"],
+            }  # fmt: skip
+    for number, (row, of_sample) in seams.items():
+        stretch.check(row, of_sample)
+        lines[number]["gvcf_sha256"] = file_digest(row.path)
+    return [lines[number] for number in sorted(lines)]
 
 
 def _refuse_twins(table: pa.Table, rows: list[manifest.Row], added: int) -> None:

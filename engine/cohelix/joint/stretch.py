@@ -37,12 +37,16 @@ def plan(batch: Sequence[manifest.Row], params: IngestParams) -> list[Region | N
     for row in batch:
         try:
             contigs = GvcfReader(row.path, digest=False, chunk_bytes=_HEADER_BYTES).contigs
+            names = set(index.read(index.find(row.path) or "").names)  # of thousands of contigs, most have no record
         except InputError as error:
             raise InputError(f"gVCF of manifest row {row.number}: {error}") from None
-        if not contigs or not all(contig.length for contig in contigs):
+        if not all(contig.length for contig in contigs) or not names <= {contig.name for contig in contigs}:
             return [None]
         for contig in contigs:
-            lengths[contig.name] = max(lengths.get(contig.name, 0), contig.length)
+            if contig.name in names:
+                lengths[contig.name] = max(lengths.get(contig.name, 0), contig.length)
+    if not lengths:
+        return [None]
     step = max(1, round(sum(lengths.values()) * params.stretch_mib / mebibytes / params.bin_bp)) * params.bin_bp
     # Joined blocks take their depth from all of a bin, so the bins beside a stretch are read whole.
     before, behind = (params.bin_bp, params.bin_bp) if params.bands == "aou" else (2, MARGIN_BP)

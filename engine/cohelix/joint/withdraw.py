@@ -74,7 +74,8 @@ def _without(
     leaving = pc.is_in(samples["sample_id"], pa.array(wanted, pa.string()))
     gone = samples.filter(leaving)
     unknown = set(wanted) - set(gone["sample_id"].to_pylist())
-    if unknown and not (purge and unknown <= _ever_there(opened.root)):
+    unknown -= _ever_there(opened.root) if purge and unknown else set()
+    if unknown:
         raise InputError(f"{len(unknown)} of {len(wanted)} sample ids are not in the store. Correct the list.")
     if len(gone) == len(samples):
         raise InputError(
