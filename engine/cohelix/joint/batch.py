@@ -11,6 +11,7 @@ import pyarrow as pa
 from cohelix.dataset import FileEntry
 from cohelix.joint import kernels, store, unify
 from cohelix.joint.genotype import kernels as g
+from cohelix.joint.overlap import kernels as o
 
 _BLOCK_COLUMNS = ["sample", "start", "end", "gq", "dp", "state"]
 _VARIANT_COLUMNS = ["sample", "start", "end", "gq", "dp", "allele1", "allele2", "ref", "alts", "ad", "pl"]
@@ -64,13 +65,13 @@ def read_records(root: str, batch: Batch, gq0_is_nocall: bool) -> Records:
     codes, found, lead, quality = kernels.collect_alleles(
         start, gq, allele, ref_at, ref, alts_at, alts, pl_at, pl, gq0_is_nocall
     )
-    records = np.empty((start.size, g.R_COLUMNS), np.int32)
-    records[:, g.R_START], records[:, g.R_END] = start, end
-    records[:, g.R_BODY_START], records[:, g.R_BODY_END] = start + lead, end
-    records[:, g.R_GQ], records[:, g.R_DP] = gq, dp
-    records[:, g.R_CODE1 : g.R_CODE2 + 1] = codes
-    records[:, g.R_REF_READS : g.R_READS2 + 1] = kernels.called_depths(allele, ad_at, ad)
-    records[:, g.R_QUALITY] = quality
+    records = np.empty((start.size, o.R_COLUMNS), np.int32)
+    records[:, o.R_START], records[:, o.R_END] = start, end
+    records[:, o.R_BODY_START], records[:, o.R_BODY_END] = start + lead, end
+    records[:, o.R_GQ], records[:, o.R_DP] = gq, dp
+    records[:, o.R_CODE1 : o.R_CODE2 + 1] = codes
+    records[:, o.R_REF_READS : o.R_READS2 + 1] = kernels.called_depths(allele, ad_at, ad)
+    records[:, o.R_QUALITY] = quality
     return Records(records, at, unify.keys_of(found, ref, alts), found)
 
 

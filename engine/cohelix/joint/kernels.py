@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from cohelix.kernel import kernel
+from cohelix.kernel import kernel, leaf
 
 REF, UNCALLED, ABSENT, STAR, UNNAMED = -1, -2, -3, -4, -5
 """Reference; a dot; no second copy (haploid); `*`; an alternate without a sequence (<NON_REF>, symbolic, breakend)."""
 
 
-@kernel
+_HASH_MASK = (1 << 55) - 1
+
+
+@leaf
 def overlapping_block(contig: np.ndarray, start: np.ndarray, end: np.ndarray) -> int:
     """Index of the first block that starts before an earlier one on its contig has ended; -1 where all are disjoint."""
     reach = -1
@@ -26,8 +29,8 @@ def overlapping_block(contig: np.ndarray, start: np.ndarray, end: np.ndarray) ->
     return -1
 
 
-@kernel
-def _lower(a: int, b: int) -> int:
+@leaf
+def lower_known(a: int, b: int) -> int:
     """The smaller of two values of which -1 is unknown."""
     if a < 0:
         return b
@@ -56,8 +59,8 @@ def flatten_blocks(
                 if start[i] >= cuts[c + 1]:
                     break
                 if end[i] > cuts[c]:
-                    low_gq = gq[i] if not covered else _lower(low_gq, gq[i])
-                    low_dp = dp[i] if not covered else _lower(low_dp, dp[i])
+                    low_gq = gq[i] if not covered else lower_known(low_gq, gq[i])
+                    low_dp = dp[i] if not covered else lower_known(low_dp, dp[i])
                     low_state = min(low_state, state[i])
                     covered = True
             if covered:
@@ -73,9 +76,10 @@ def flatten_blocks(
 
 @kernel
 def join_bands(
-    contig: np.ndarray, start: np.ndarray, end: np.ndarray, gq: np.ndarray, dp: np.ndarray, state: np.ndarray, bands: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Join neighbouring blocks of one state whose GQ lies in one band; the GQ becomes the band's lower end, DP the minimum."""
+    contig: np.ndarray, start: np.ndarray, end: np.ndarray, gq: np.ndarray, dp: np.ndarray, state: np.ndarray,
+    bands: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """Join neighbouring blocks of one state and GQ band; the GQ becomes the band's lower end, DP the minimum."""
     n = start.size
     out = np.empty((6, n), np.int32)
     made = 0
@@ -86,10 +90,11 @@ def join_bands(
                 band = bands[b]
         last = made - 1
         if (
-            made > 0 and out[0, last] == contig[i] and out[2, last] == start[i] and out[3, last] == band and out[5, last] == state[i]
+            made > 0 and out[0, last] == contig[i] and out[2, last] == start[i]
+            and out[3, last] == band and out[5, last] == state[i]
         ):  # fmt: skip
             out[2, last] = end[i]
-            out[4, last] = _lower(out[4, last], dp[i])
+            out[4, last] = lower_known(out[4, last], dp[i])
         else:
             out[0, made], out[1, made], out[2, made] = contig[i], start[i], end[i]
             out[3, made], out[4, made], out[5, made] = band, dp[i], state[i]
@@ -100,12 +105,12 @@ def join_bands(
     )  # fmt: skip
 
 
-@kernel
+@leaf
 def _upper(base: int) -> int:
     return base - 32 if 97 <= base <= 122 else base
 
 
-@kernel
+@leaf
 def _alt_slice(alts: np.ndarray, at: int, end: int, number: int) -> tuple[int, int]:
     """Start and end of the `number`-th (from 1) comma-separated alternate; (-1, -1) where there are fewer."""
     seen = 1
@@ -119,9 +124,14 @@ def _alt_slice(alts: np.ndarray, at: int, end: int, number: int) -> tuple[int, i
     return -1, -1
 
 
-@kernel
-def trim(ref: np.ndarray, ref_at: int, ref_end: int, alt: np.ndarray, alt_at: int, alt_end: int) -> tuple[int, int, int, int]:
-    """Drop the bases that REF and ALT share, from the right, then from the left. Returns the new (ref_at, ref_end, alt_at, alt_end)."""
+@leaf
+def trim(
+    ref: np.ndarray, ref_at: int, ref_end: int, alt: np.ndarray, alt_at: int, alt_end: int
+) -> tuple[int, int, int, int]:
+    """Drop the bases that REF and ALT share, from the right, then from the left.
+
+    Returns the new (ref_at, ref_end, alt_at, alt_end).
+    """
     while ref_end > ref_at and alt_end > alt_at and _upper(ref[ref_end - 1]) == _upper(alt[alt_end - 1]):
         ref_end -= 1
         alt_end -= 1
@@ -131,9 +141,9 @@ def trim(ref: np.ndarray, ref_at: int, ref_end: int, alt: np.ndarray, alt_at: in
     return ref_at, ref_end, alt_at, alt_end
 
 
-@kernel
+@leaf
 def allele_quality(pl: np.ndarray, at: int, end: int, allele: int, n_alleles: int, haploid: bool) -> int:
-    """Phred odds that the sample carries `allele`: lowest PL without it, less the lowest with it, not below 0. -1: no PL."""
+    """Phred odds that the sample carries `allele`: lowest PL without it, less the lowest with it, at least 0. -1: no PL."""
     expected = n_alleles if haploid else n_alleles * (n_alleles + 1) // 2
     if end - at != expected:
         return -1
@@ -150,25 +160,29 @@ def allele_quality(pl: np.ndarray, at: int, end: int, allele: int, n_alleles: in
     return max(0, min(best_without, 100_000) - best_with)
 
 
-@kernel
+@leaf
 def _hash(start: int, ref: np.ndarray, ref_at: int, ref_end: int, alt: np.ndarray, alt_at: int, alt_end: int) -> int:
-    value = np.uint64(1469598103934665603) ^ np.uint64(start)
-    prime = np.uint64(1099511628211)
+    """At most 62 bits, in numbers that do not overflow: without Numba, NumPy would warn."""
+    value = start
     for i in range(ref_at, ref_end):
-        value = (value ^ np.uint64(_upper(ref[i]))) * prime
-    value = (value ^ np.uint64(257)) * prime
+        value = ((value * 33) ^ _upper(ref[i])) & _HASH_MASK
+    value = ((value * 33) ^ 257) & _HASH_MASK
     for i in range(alt_at, alt_end):
-        value = (value ^ np.uint64(_upper(alt[i]))) * prime
-    return np.int64((value ^ (value >> np.uint64(29))) & np.uint64(0x7FFFFFFFFFFFFFFF))
+        value = ((value * 33) ^ _upper(alt[i])) & _HASH_MASK
+    value = (value ^ (value >> 29)) & 0x7FFFFFFF
+    return (value * 0x9E3779B1) >> 7
 
 
-@kernel
+@leaf
 def _equal(text: np.ndarray, a: int, b: int, length: int) -> bool:
     for i in range(length):
         if _upper(text[a + i]) != _upper(text[b + i]):
             return False
     return True
 
+
+SPELLED = 0
+"""Not a code: the copy is an alternate spelled in bases."""
 
 # Columns of the table of distinct alleles that `collect_alleles` returns.
 A_START, A_REF_AT, A_REF_LEN, A_ALT_AT, A_ALT_LEN, A_COPIES, A_BEST, A_SECOND, A_LEFT, A_RIGHT, A_COLUMNS = range(11)
@@ -182,9 +196,9 @@ def collect_alleles(
     """Trim the called alleles of variant records and number the distinct ones.
 
     start, gq (records,) int32; allele (records, 2) int16 as the store has them; text and lists as (offsets, content).
-    Returns codes (records, 2) int32; the distinct alleles (alleles, A_COLUMNS) int64: first changed base, slices of `ref` and
-    `alts` that spell them, called copies, best and second-best quality, neighbouring reference bases (0 unknown); for each record the
-    number of leading bases that REF shares with its called alternates, 0 or 1; its allele quality (-1 unknown).
+    Returns codes (records, 2) int32; the distinct alleles (alleles, A_COLUMNS) int64: first changed base, slices of `ref`
+    and `alts` that spell them, called copies, best and second-best quality, neighbouring reference bases (0 unknown); for
+    each record the number of leading bases that REF shares with its called alternates, 0 or 1; its allele quality (-1 unknown).
     Records of GQ 0 under `gq0_is_nocall` are uncalled on both copies.
     """
     n = start.size
@@ -196,62 +210,37 @@ def collect_alleles(
         size *= 2
     slots = np.full(size, -1, np.int32)
     found = np.zeros((max(2 * n, 1), A_COLUMNS), np.int64)
+    made = _collect(
+        start, gq, allele, ref_at, ref, alts_at, alts, pl_at, pl, gq0_is_nocall, codes, lead, quality, slots, found
+    )
+    return codes, found[:made].copy(), lead, quality
+
+
+@leaf
+def _collect(
+    start: np.ndarray, gq: np.ndarray, allele: np.ndarray, ref_at: np.ndarray, ref: np.ndarray,
+    alts_at: np.ndarray, alts: np.ndarray, pl_at: np.ndarray, pl: np.ndarray, gq0_is_nocall: bool,
+    codes: np.ndarray, lead: np.ndarray, quality: np.ndarray, slots: np.ndarray, found: np.ndarray,
+) -> int:  # fmt: skip
+    """Fills the last five arrays (slots: hash table of allele numbers, -1 free). Returns how many alleles there are."""
     made = 0
-    for r in range(n):
-        shares = True
-        n_alts = 1
-        for i in range(alts_at[r], alts_at[r + 1]):
-            if alts[i] == 44:
-                n_alts += 1
-        haploid = allele[r, 1] == -2
+    for r in range(start.size):
+        n_alts = 1 + _count(alts, alts_at[r], alts_at[r + 1], 44)
+        lead[r] = 1
         for copy in range(2):
             a = allele[r, copy]
-            if a == -2:
-                codes[r, copy] = ABSENT
-                continue
-            if a == -1 or (gq0_is_nocall and gq[r] == 0):
-                codes[r, copy] = UNCALLED
-                continue
-            if a == 0:
-                codes[r, copy] = REF
-                continue
             begin, end = _alt_slice(alts, alts_at[r], alts_at[r + 1], a)
-            if begin < 0 or alts[begin] == 60 or alts[begin] == 46:
-                codes[r, copy] = UNNAMED
+            codes[r, copy] = _unspelled(a, gq0_is_nocall and gq[r] == 0, alts, begin, end)
+            if codes[r, copy] != SPELLED:
                 continue
-            if alts[begin] == 42:
-                codes[r, copy] = STAR
-                continue
-            spelled = True
-            for i in range(begin, end):
-                c = alts[i] | 32
-                spelled = spelled and 97 <= c <= 122
-            if not spelled:
-                codes[r, copy] = UNNAMED
-                continue
-            shares = shares and _upper(alts[begin]) == _upper(ref[ref_at[r]])
+            if _upper(alts[begin]) != _upper(ref[ref_at[r]]):
+                lead[r] = 0
             x, x_end, y, y_end = trim(ref, ref_at[r], ref_at[r + 1], alts, begin, end)
             if x == x_end and y == y_end:
                 codes[r, copy] = REF  # ALT spells REF
                 continue
-            first = start[r] + (x - ref_at[r])
-            slot = _hash(first, ref, x, x_end, alts, y, y_end) & (size - 1)
-            while True:
-                k = slots[slot]
-                if k < 0:
-                    k = made
-                    slots[slot] = k
-                    made += 1
-                    found[k, A_START], found[k, A_REF_AT], found[k, A_REF_LEN] = first, x, x_end - x
-                    found[k, A_ALT_AT], found[k, A_ALT_LEN] = y, y_end - y
-                    found[k, A_BEST], found[k, A_SECOND] = -1, -1
-                    break
-                if (
-                    found[k, A_START] == first and found[k, A_REF_LEN] == x_end - x and found[k, A_ALT_LEN] == y_end - y
-                    and _equal(ref, found[k, A_REF_AT], x, x_end - x) and _equal(alts, found[k, A_ALT_AT], y, y_end - y)
-                ):  # fmt: skip
-                    break
-                slot = (slot + 1) & (size - 1)
+            k = _number(start[r] + (x - ref_at[r]), ref, x, x_end, alts, y, y_end, slots, found, made)
+            made = max(made, k + 1)
             codes[r, copy] = k
             found[k, A_COPIES] += 1
             if x > ref_at[r]:
@@ -259,21 +248,75 @@ def collect_alleles(
             if x_end < ref_at[r + 1]:
                 found[k, A_RIGHT] = _first_letter(found[k, A_RIGHT], _upper(ref[x_end]))
             if copy == 0 or allele[r, 0] != a:
-                q = allele_quality(pl, pl_at[r], pl_at[r + 1], a, n_alts + 1, haploid)
+                q = allele_quality(pl, pl_at[r], pl_at[r + 1], a, n_alts + 1, allele[r, 1] == -2)
                 q = gq[r] if q < 0 else q
                 quality[r] = max(quality[r], q)
-                if q > found[k, A_BEST]:
-                    found[k, A_SECOND] = found[k, A_BEST]
-                    found[k, A_BEST] = q
-                elif q > found[k, A_SECOND]:
-                    found[k, A_SECOND] = q
-        lead[r] = 1 if shares else 0
-    return codes, found[:made].copy(), lead, quality
+                _rank(q, found, k)
+    return made
 
 
-@kernel
+@leaf
+def _count(text: np.ndarray, at: int, end: int, byte: int) -> int:
+    n = 0
+    for i in range(at, end):
+        n += text[i] == byte
+    return n
+
+
+@leaf
+def _unspelled(allele: int, gq_zero: bool, alts: np.ndarray, begin: int, end: int) -> int:
+    """The code of a copy that is not a named alternate, alts[begin:end]; SPELLED of one that is."""
+    if allele == -2:
+        return ABSENT
+    if allele == -1 or gq_zero:
+        return UNCALLED
+    if allele == 0:
+        return REF
+    if begin < 0 or begin == end:
+        return UNNAMED
+    if alts[begin] == 42:
+        return STAR
+    for i in range(begin, end):
+        letter = alts[i] | 32
+        if letter < 97 or letter > 122:
+            return UNNAMED
+    return SPELLED
+
+
+@leaf
+def _number(
+    start: int, ref: np.ndarray, x: int, x_end: int, alts: np.ndarray, y: int, y_end: int,
+    slots: np.ndarray, found: np.ndarray, made: int,
+) -> int:  # fmt: skip
+    """The number of an allele; one that was not there becomes number `made`."""
+    slot = _hash(start, ref, x, x_end, alts, y, y_end) & (slots.size - 1)
+    while slots[slot] >= 0:
+        k = slots[slot]
+        if (
+            found[k, A_START] == start and found[k, A_REF_LEN] == x_end - x and found[k, A_ALT_LEN] == y_end - y
+            and _equal(ref, found[k, A_REF_AT], x, x_end - x) and _equal(alts, found[k, A_ALT_AT], y, y_end - y)
+        ):  # fmt: skip
+            return k
+        slot = (slot + 1) & (slots.size - 1)
+    slots[slot] = made
+    found[made, A_START], found[made, A_REF_AT], found[made, A_REF_LEN] = start, x, x_end - x
+    found[made, A_ALT_AT], found[made, A_ALT_LEN] = y, y_end - y
+    found[made, A_BEST], found[made, A_SECOND] = -1, -1
+    return made
+
+
+@leaf
+def _rank(quality: int, found: np.ndarray, k: int) -> None:
+    if quality > found[k, A_BEST]:
+        found[k, A_SECOND] = found[k, A_BEST]
+        found[k, A_BEST] = quality
+    elif quality > found[k, A_SECOND]:
+        found[k, A_SECOND] = quality
+
+
+@leaf
 def _first_letter(known: int, base: int) -> int:
-    """Of two bases seen at one place the one that comes first, so that the order of samples does not matter. 0 is unknown."""
+    """Of two bases seen at one place the one that comes first: the order of samples does not matter. 0 is unknown."""
     return base if known == 0 else min(known, base)
 
 

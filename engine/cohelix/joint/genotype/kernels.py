@@ -9,17 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from cohelix.joint.kernels import ABSENT, REF, STAR, UNCALLED, UNNAMED
-from cohelix.joint.schema import (
-    CALLED, DELETION, FILTERED, GQ0, HALF_CALL, LOST_ALLELE, LOW_DEPTH, NO_CALL, NO_DATA, OVERLAP, PARTIAL, PLOIDY,
-)  # fmt: skip
+from cohelix.joint import schema
+from cohelix.joint.kernels import ABSENT, REF, STAR, UNCALLED, UNNAMED, lower_known
+from cohelix.joint.overlap import kernels as o
 from cohelix.kernel import kernel, leaf
-
-# Columns of the record table: see `batch.py`, which fills it.
-(
-    R_START, R_END, R_BODY_START, R_BODY_END, R_GQ, R_DP, R_CODE1, R_CODE2,
-    R_REF_READS, R_READS1, R_READS2, R_QUALITY, R_COLUMNS,
-) = range(13)  # fmt: skip
 
 # Columns of the table of alleles: their row (or a code), and the bases they delete.
 L_ROW, L_DELETED_START, L_DELETED_END, L_COLUMNS = range(4)
@@ -30,118 +23,20 @@ LOST, ELSEWHERE = -1, -2
 W_POSITION, W_EVIDENCE_END, W_KIND, W_SUBSTITUTION, W_COLUMNS = range(5)
 
 # Settings, in one integer array.
-S_GQ0_NOCALL, S_PARTIAL_OK, S_MIN_DEPTH, S_BEST, S_FILTER, S_ADJ_GQ, S_ADJ_DP, S_ADJ_DP1, S_ADJ_AB_PERMILLE, S_COLUMNS = range(10)
+(
+    S_GQ0_NOCALL, S_PARTIAL_OK, S_MIN_DEPTH, S_BEST, S_FILTER,
+    S_ADJ_GQ, S_ADJ_DP, S_ADJ_DP1, S_ADJ_AB_PERMILLE, S_COLUMNS,
+) = range(10)  # fmt: skip
 
 HAPLOID_REF, HAPLOID_ALT = 3, 4
 
 # What is known of one copy, in the partial table.
 COPY_0, COPY_1, COPY_STAR, COPY_DOT = 0, 1, 2, 3
 
-# Flags that `settle_overlaps` gives a record.
-PLAIN, CONFLICT, COMPLETED, DEMOTED = 0, 1, 2, 3
-
-# What `_evidence` sees over a row's span: lowest GQ and DP (-1 unknown), whether something there is a no-call, contradicts or is
-# haploid, copies half called and lost, copies of POS that deletions remove and that are stated as `*`, one of those haploid.
+# What `_evidence` sees over a row's span: lowest GQ and DP (-1 unknown); whether something there is a no-call,
+# contradicts or is haploid; copies half called and lost; copies of POS that deletions remove, or that are stated as
+# `*`; whether one of these is haploid.
 E_GQ, E_DP, E_NO_CALL, E_CONFLICT, E_HAPLOID, E_HALF, E_LOST, E_DELETED, E_STARRED, E_LONE, E_COLUMNS = range(11)
-
-
-@leaf
-def _alt_copies(code1: int, code2: int) -> int:
-    copies = 0
-    if code1 >= 0 or code1 == UNNAMED:
-        copies += 1
-    if code2 >= 0 or code2 == UNNAMED:
-        copies += 1
-    return copies
-
-
-@leaf
-def settle_overlaps(records: np.ndarray, low: int, high: int, best: bool, flags: np.ndarray) -> None:
-    """Compare the records [low, high) of one sample where they lie over one another; fills `flags` (records,).
-
-    A record states its alternate copies over its whole body (REF without the shared first base). Where the sum over a base
-    exceeds the chromosomes (two, or one if only haploid calls state copies there), the records contradict one another:
-    CONFLICT; with `best`, records of one copy each are DEMOTED to reference from the lowest quality up until the rest fits.
-    Where the sum is two on two chromosomes, a dot in one record is the copy that another states: COMPLETED.
-    """
-    for i in range(low, high):
-        flags[i] = PLAIN
-    first, new, base = low, low, -1
-    while True:  # from left to right over the bases at which a body begins: elsewhere the sum cannot rise
-        while new < high and (records[new, R_BODY_START] <= base or _is_empty(records, new)):
-            new += 1
-        if new == high:
-            return
-        at = records[new, R_BODY_START]
-        for i in range(new + 1, high):
-            if records[i, R_START] >= at:
-                break
-            if base < records[i, R_BODY_START] < at and not _is_empty(records, i):
-                at = records[i, R_BODY_START]
-        base = at
-        while records[first, R_END] <= base:
-            first += 1
-        _settle_base(records, first, high, base, best, flags)
-
-
-@leaf
-def _is_empty(records: np.ndarray, i: int) -> bool:
-    return records[i, R_BODY_END] <= records[i, R_BODY_START]
-
-
-@leaf
-def _speaks(records: np.ndarray, flags: np.ndarray, i: int, base: int) -> bool:
-    return flags[i] != DEMOTED and records[i, R_BODY_START] <= base < records[i, R_BODY_END]
-
-
-@leaf
-def _stated(records: np.ndarray, flags: np.ndarray, first: int, high: int, base: int) -> tuple[int, int]:
-    """(alternate copies that records from `first` on state over `base`, chromosomes there)."""
-    copies, limit = 0, 1
-    for i in range(first, high):
-        if records[i, R_START] > base:
-            break
-        if _speaks(records, flags, i, base):
-            stated = _alt_copies(records[i, R_CODE1], records[i, R_CODE2])
-            copies += stated
-            if stated > 0 and records[i, R_CODE2] != ABSENT:
-                limit = 2
-    return copies, limit
-
-
-@leaf
-def _weakest(records: np.ndarray, flags: np.ndarray, first: int, high: int, base: int) -> int:
-    """The record of lowest quality that states a copy over `base`; -1 where one states two, or is in conflict already."""
-    worst = -1
-    for i in range(first, high):
-        if records[i, R_START] > base:
-            break
-        if _speaks(records, flags, i, base):
-            stated = _alt_copies(records[i, R_CODE1], records[i, R_CODE2])
-            if stated > 1 or flags[i] == CONFLICT:
-                return -1
-            if stated == 1 and (worst < 0 or records[i, R_QUALITY] < records[worst, R_QUALITY]):
-                worst = i
-    return worst
-
-
-@leaf
-def _settle_base(records: np.ndarray, first: int, high: int, base: int, best: bool, flags: np.ndarray) -> None:
-    copies, limit = _stated(records, flags, first, high, base)
-    while best and copies > limit:
-        worst = _weakest(records, flags, first, high, base)
-        if worst < 0:
-            break
-        flags[worst] = DEMOTED
-        copies, limit = _stated(records, flags, first, high, base)
-    for i in range(first, high):
-        if records[i, R_START] > base:
-            break
-        if _speaks(records, flags, i, base):
-            if copies > limit:
-                flags[i] = CONFLICT
-            elif copies == 2 and flags[i] == PLAIN:
-                flags[i] = COMPLETED
 
 
 @leaf
@@ -156,64 +51,67 @@ def deleted_copies(
     """Copies of base `position` that called deletions of records [low, high) remove; record `skip` is left out."""
     copies = 0
     for i in range(low, high):
-        if records[i, R_START] > position:
+        if records[i, o.R_START] > position:
             break
-        if i == skip or flags[i] == DEMOTED:
+        if i == skip or flags[i] == o.DEMOTED:
             continue
-        if _deletes(alleles, records[i, R_CODE1], position):
-            copies += 2 if records[i, R_CODE2] == ABSENT else 1
-        if _deletes(alleles, records[i, R_CODE2], position):
+        if _deletes(alleles, records[i, o.R_CODE1], position):
+            copies += 2 if records[i, o.R_CODE2] == ABSENT else 1
+        if _deletes(alleles, records[i, o.R_CODE2], position):
             copies += 1
     return min(copies, 2)
 
 
 @leaf
-def _copy_of(code: int, flag: int, row: int, alleles: np.ndarray, reads: int, ref_reads: int, dp: int, min_depth: int) -> tuple[int, int]:
+def _copy_of(
+    code: int, flag: int, row: int, alleles: np.ndarray, reads: int, ref_reads: int, dp: int, min_depth: int
+) -> tuple[int, int]:
     """(what the copy is at `row`, why it is not known) for one code of a sample's own record."""
     if code == STAR:
-        return COPY_STAR, DELETION
+        return COPY_STAR, schema.DELETION
     if code == UNCALLED:
-        return (COPY_0, CALLED) if flag == COMPLETED else (COPY_DOT, HALF_CALL)
+        return (COPY_0, schema.CALLED) if flag == o.COMPLETED else (COPY_DOT, schema.HALF_CALL)
     if code == UNNAMED or (code >= 0 and alleles[code, L_ROW] == LOST):
-        return COPY_DOT, LOST_ALLELE
+        return COPY_DOT, schema.LOST_ALLELE
     if min_depth > 0:
         support = ref_reads if code == REF else reads
         support = dp if support < 0 else support
         if 0 <= support < min_depth:
-            return COPY_DOT, LOW_DEPTH
-    return (COPY_1 if code >= 0 and alleles[code, L_ROW] == row else COPY_0), CALLED
+            return COPY_DOT, schema.LOW_DEPTH
+    return (COPY_1 if code >= 0 and alleles[code, L_ROW] == row else COPY_0), schema.CALLED
 
 
 @leaf
 def _own_call(
-    records: np.ndarray, i: int, flag: int, row: int, alleles: np.ndarray, ploidy: int, deleted: int, settings: np.ndarray
-) -> tuple[int, int]:
-    """(cell, known copies) at a row whose allele the sample's record `i` carries. Known copies: 4 x first + second, -1 none."""
-    code1, code2 = records[i, R_CODE1], records[i, R_CODE2]
-    if flag == CONFLICT:
-        return -OVERLAP, -1
+    records: np.ndarray, i: int, flag: int, row: int, alleles: np.ndarray, ploidy: int, deleted: int,
+    settings: np.ndarray,
+) -> tuple[int, int]:  # fmt: skip
+    """(cell, known copies) at a row whose allele record `i` carries. Known copies: 4 x first + second, -1 none."""
+    code1, code2 = records[i, o.R_CODE1], records[i, o.R_CODE2]
+    if flag == o.CONFLICT:
+        return -schema.OVERLAP, -1
     if ploidy == 0:
-        return -PLOIDY, -1
-    dp, ref_reads, min_depth = records[i, R_DP], records[i, R_REF_READS], settings[S_MIN_DEPTH]
-    first, why = _copy_of(code1, flag, row, alleles, records[i, R_READS1], ref_reads, dp, min_depth)
+        return -schema.PLOIDY, -1
+    dp, ref_reads, min_depth = records[i, o.R_DP], records[i, o.R_REF_READS], settings[S_MIN_DEPTH]
+    first, why = _copy_of(code1, flag, row, alleles, records[i, o.R_READS1], ref_reads, dp, min_depth)
     if code2 == ABSENT:
-        if why != CALLED:
+        if why != schema.CALLED:
             return -why, -1
         if ploidy != 2:
             return (HAPLOID_ALT if first == COPY_1 else HAPLOID_REF), -1
         if first == COPY_0:
             return 0, -1
         if deleted == 1:
-            return -DELETION, 4 * COPY_1 + COPY_STAR
-        return -PLOIDY, 4 * COPY_1 + COPY_DOT
-    second, why2 = _copy_of(code2, flag, row, alleles, records[i, R_READS2], ref_reads, dp, min_depth)
-    why = why if why != CALLED else why2
-    if why != CALLED:
+            return -schema.DELETION, 4 * COPY_1 + COPY_STAR
+        return -schema.PLOIDY, 4 * COPY_1 + COPY_DOT
+    second, why2 = _copy_of(code2, flag, row, alleles, records[i, o.R_READS2], ref_reads, dp, min_depth)
+    why = why if why != schema.CALLED else why2
+    if why != schema.CALLED:
         known = -1 if first == COPY_DOT and second == COPY_DOT else 4 * first + second
         return -why, known
     if ploidy == 1:
         if first != second:
-            return -PLOIDY, -1
+            return -schema.PLOIDY, -1
         return (HAPLOID_ALT if first == COPY_1 else HAPLOID_REF), -1
     return first + second, -1
 
@@ -224,9 +122,9 @@ def _evidence(
     block_start: np.ndarray, block_end: np.ndarray, block_gq: np.ndarray, block_dp: np.ndarray, block_state: np.ndarray,
     b_low: int, b_high: int, position: int, end: int, ploidy: int, settings: np.ndarray, seen: np.ndarray,
 ) -> tuple[int, int]:  # fmt: skip
-    """(cell, known copies) at a row whose allele the sample does not carry: reference over each base of [position, end), or why not.
+    """(cell, known copies) at a row whose allele the sample does not carry: reference, or why not.
 
-    Fills `seen` (E_COLUMNS,) int32.
+    Reference needs called evidence over each base of [position, end). Fills `seen` (E_COLUMNS,) int32.
     """
     for i in range(E_COLUMNS):
         seen[i] = -1 if i <= E_DP else 0
@@ -236,12 +134,12 @@ def _evidence(
     if deleted > 0:
         return _deleted(deleted, seen, ploidy)
     if seen[E_CONFLICT] > 0:
-        return -OVERLAP, -1
+        return -schema.OVERLAP, -1
     if seen[E_HALF] + seen[E_LOST] > 0:
         if ploidy == 0:
-            return -PLOIDY, -1
-        one_known = seen[E_HALF] + seen[E_LOST] == 1 and seen[E_HAPLOID] == 0
-        return -HALF_CALL if seen[E_HALF] > 0 else -LOST_ALLELE, 4 * COPY_0 + COPY_DOT if one_known else -1
+            return -schema.PLOIDY, -1
+        alone = seen[E_HALF] + seen[E_LOST] == 1 and seen[E_HAPLOID] == 0
+        return -schema.HALF_CALL if seen[E_HALF] > 0 else -schema.LOST_ALLELE, 4 * COPY_0 + COPY_DOT if alone else -1
     covered = 0
     reach = position  # bases of [position, end) up to here have been seen to be covered or not
     while reach < end:
@@ -254,29 +152,29 @@ def _evidence(
 @leaf
 def _deleted(copies: int, seen: np.ndarray, ploidy: int) -> tuple[int, int]:
     if ploidy == 0:
-        return -PLOIDY, -1
+        return -schema.PLOIDY, -1
     if ploidy == 1 or (ploidy < 0 and seen[E_HAPLOID] > 0):
-        return -DELETION, -1
+        return -schema.DELETION, -1
     if copies >= 2:
-        return -DELETION, 4 * COPY_STAR + COPY_STAR
-    return -DELETION, 4 * COPY_STAR + COPY_DOT if seen[E_LONE] > 0 else 4 * COPY_0 + COPY_STAR
+        return -schema.DELETION, 4 * COPY_STAR + COPY_STAR
+    return -schema.DELETION, 4 * COPY_STAR + COPY_DOT if seen[E_LONE] > 0 else 4 * COPY_0 + COPY_STAR
 
 
 @leaf
 def _verdict(covered: int, length: int, ploidy: int, settings: np.ndarray, seen: np.ndarray) -> int:
     """Cell of a row of which `covered` of `length` bases are covered by called evidence."""
     if seen[E_NO_CALL] > 0 and (covered == 0 or settings[S_PARTIAL_OK] == 0):
-        return -NO_CALL
+        return -schema.NO_CALL
     if seen[E_GQ] == 0 and settings[S_GQ0_NOCALL] == 1:
-        return -GQ0
+        return -schema.GQ0
     if covered == 0:
-        return -NO_DATA
+        return -schema.NO_DATA
     if covered < length and settings[S_PARTIAL_OK] == 0:
-        return -PARTIAL
+        return -schema.PARTIAL
     if 0 <= seen[E_DP] < settings[S_MIN_DEPTH]:
-        return -LOW_DEPTH
+        return -schema.LOW_DEPTH
     if ploidy == 0:
-        return -PLOIDY
+        return -schema.PLOIDY
     return HAPLOID_REF if ploidy == 1 or (ploidy < 0 and seen[E_HAPLOID] > 0) else 0
 
 
@@ -293,8 +191,8 @@ def _see_blocks(
         if block_state[b] == 0:
             seen[E_NO_CALL] = 1
         else:
-            seen[E_GQ] = _lower_known(seen[E_GQ], block_gq[b])
-            seen[E_DP] = _lower_known(seen[E_DP], block_dp[b])
+            seen[E_GQ] = lower_known(seen[E_GQ], block_gq[b])
+            seen[E_DP] = lower_known(seen[E_DP], block_dp[b])
         if block_state[b] == 1:
             seen[E_HAPLOID] = 1
 
@@ -305,53 +203,41 @@ def _see_records(
     position: int, end: int, gq0_is_nocall: bool, seen: np.ndarray,
 ) -> None:  # fmt: skip
     for r in range(low, high):
-        if records[r, R_START] >= end:
+        if records[r, o.R_START] >= end:
             break
-        if records[r, R_END] <= position:
+        if records[r, o.R_END] <= position:
             continue
-        code1, code2 = records[r, R_CODE1], records[r, R_CODE2]
-        if flags[r] != DEMOTED:
+        code1, code2 = records[r, o.R_CODE1], records[r, o.R_CODE2]
+        if flags[r] != o.DEMOTED:
             _see_deletion(records, alleles, r, position, seen)
-        if flags[r] == CONFLICT:
+        if flags[r] == o.CONFLICT:
             seen[E_CONFLICT] = 1
-        elif _is_uncalled(code1, code2):
-            if records[r, R_GQ] == 0:
+        elif o.is_uncalled(code1, code2):
+            if records[r, o.R_GQ] == 0:
                 seen[E_GQ] = 0
-            if records[r, R_GQ] != 0 or not gq0_is_nocall:
+            if records[r, o.R_GQ] != 0 or not gq0_is_nocall:
                 seen[E_NO_CALL] = 1
         else:
-            seen[E_GQ] = _lower_known(seen[E_GQ], records[r, R_GQ])
-            seen[E_DP] = _lower_known(seen[E_DP], records[r, R_DP])
+            seen[E_GQ] = lower_known(seen[E_GQ], records[r, o.R_GQ])
+            seen[E_DP] = lower_known(seen[E_DP], records[r, o.R_DP])
             if code2 == ABSENT:
                 seen[E_HAPLOID] = 1
-            if flags[r] == PLAIN:
+            if flags[r] == o.PLAIN:
                 seen[E_HALF] += int(code1 == UNCALLED) + int(code2 == UNCALLED)
-            if flags[r] != DEMOTED:
+            if flags[r] != o.DEMOTED:
                 seen[E_LOST] += _is_lost(alleles, code1) + _is_lost(alleles, code2)
 
 
 @leaf
 def _see_deletion(records: np.ndarray, alleles: np.ndarray, r: int, position: int, seen: np.ndarray) -> None:
     """Copies of base `position` that record `r` deletes, or states to be deleted by another (`*`)."""
-    code1, code2 = records[r, R_CODE1], records[r, R_CODE2]
+    code1, code2 = records[r, o.R_CODE1], records[r, o.R_CODE2]
     deleted = int(_deletes(alleles, code1, position)) + int(_deletes(alleles, code2, position))
-    starred = int(code1 == STAR) + int(code2 == STAR) if records[r, R_START] <= position else 0
+    starred = int(code1 == STAR) + int(code2 == STAR) if records[r, o.R_START] <= position else 0
     seen[E_DELETED] += deleted
     seen[E_STARRED] = max(seen[E_STARRED], starred)
     if deleted + starred > 0 and code2 == ABSENT:
         seen[E_LONE] = 1
-
-
-@leaf
-def _is_uncalled(code1: int, code2: int) -> bool:
-    return code1 == UNCALLED and (code2 == UNCALLED or code2 == ABSENT)
-
-
-@leaf
-def _lower_known(a: int, b: int) -> int:
-    if a < 0:
-        return b
-    return a if b < 0 else min(a, b)
 
 
 @leaf
@@ -371,17 +257,17 @@ def _covered_until(
         if block_end[b] > position and block_state[b] != 0:
             return block_end[b]
     for r in range(r_low, r_high):
-        if records[r, R_START] > position:
+        if records[r, o.R_START] > position:
             break
-        if records[r, R_END] > position and flags[r] != CONFLICT:
-            if not _is_uncalled(records[r, R_CODE1], records[r, R_CODE2]):
-                return records[r, R_END]
+        if records[r, o.R_END] > position and flags[r] != o.CONFLICT:
+            if not o.is_uncalled(records[r, o.R_CODE1], records[r, o.R_CODE2]):
+                return records[r, o.R_END]
     return position
 
 
 @leaf
 def passes_adj(cell: int, gq: int, dp: int, ref_reads: int, reads: int, settings: np.ndarray) -> bool:
-    """gnomAD's adj: GQ, DP and, for a het, the share of each allele's reads. What the gVCF does not state cannot fail, GQ excepted."""
+    """gnomAD's adj: GQ, DP and, for a het, the allele's share of reads. What is not stated cannot fail, GQ excepted."""
     if gq < settings[S_ADJ_GQ]:
         return False
     least = settings[S_ADJ_DP1] if cell >= HAPLOID_REF else settings[S_ADJ_DP]
@@ -404,8 +290,9 @@ def genotype_samples(
     """Fill `cells` (samples, rows) int8 and `known` (samples, rows) int8; add to reasons (rows, REASONS), site_counts
     (rows, SITE_COUNTS) and sample_counts (samples, SAMPLE_COUNTS), int64.
 
-    rows (rows, W_COLUMNS) int32 sorted by position; row_ploidy (3 sexes, rows) int8; sex (samples,) int8; alleles (alleles, L_COLUMNS)
-    int32; records (records, R_COLUMNS) int32 and block_* int32, sorted by sample, then start; record_at, block_at (samples + 1,).
+    rows (rows, W_COLUMNS) int32 sorted by position; row_ploidy (3 sexes, rows) int8; sex (samples,) int8; alleles
+    (alleles, L_COLUMNS) int32; records (records, R_COLUMNS) int32 and block_* int32, sorted by sample, then start;
+    record_at, block_at (samples + 1,).
     """
     n_rows = rows.shape[0]
     flags = np.zeros(max(records.shape[0], 1), np.int8)
@@ -414,7 +301,7 @@ def genotype_samples(
     seen = np.empty(E_COLUMNS, np.int32)
     for s in range(record_at.size - 1):
         low, high = record_at[s], record_at[s + 1]
-        settle_overlaps(records, low, high, settings[S_BEST] == 1, flags)
+        o.settle_overlaps(records, low, high, settings[S_BEST] == 1, flags)
         _claim_rows(records, alleles, flags, low, high, holder, own)
         _genotype_sample(
             rows, row_ploidy[sex[s]], alleles, records, low, high, flags, own,
@@ -436,7 +323,7 @@ def _genotype_sample(
     r = low
     for w in range(rows.shape[0]):
         position, end, ploidy = rows[w, W_POSITION], rows[w, W_EVIDENCE_END], row_ploidy[w]
-        while r < high and records[r, R_END] <= position:
+        while r < high and records[r, o.R_END] <= position:
             r += 1
         while b < b_high and block_end[b] <= position:
             b += 1
@@ -444,12 +331,12 @@ def _genotype_sample(
         reads, ref_reads = -1, -1
         if i >= 0:
             deleted = 0
-            if records[i, R_CODE2] == ABSENT:
+            if records[i, o.R_CODE2] == ABSENT:
                 deleted = deleted_copies(records, flags, alleles, r, high, position, i)
             cell, copies = _own_call(records, i, flags[i], w, alleles, ploidy, deleted, settings)
-            gq, dp, ref_reads = records[i, R_GQ], records[i, R_DP], records[i, R_REF_READS]
-            first = records[i, R_CODE1]
-            reads = records[i, R_READS1] if first >= 0 and alleles[first, L_ROW] == w else records[i, R_READS2]
+            gq, dp, ref_reads = records[i, o.R_GQ], records[i, o.R_DP], records[i, o.R_REF_READS]
+            first = records[i, o.R_CODE1]
+            reads = records[i, o.R_READS1] if first >= 0 and alleles[first, L_ROW] == w else records[i, o.R_READS2]
         else:
             cell, copies = _evidence(
                 records, flags, alleles, r, high, block_start, block_end, block_gq, block_dp, block_state,
@@ -458,7 +345,7 @@ def _genotype_sample(
             gq, dp = seen[E_GQ], seen[E_DP]
         adj = cell >= 0 and passes_adj(cell, gq, dp, ref_reads, reads, settings)
         if cell >= 0 and settings[S_FILTER] == 1 and not adj:
-            cell = -FILTERED
+            cell = -schema.FILTERED
         cells[w], known[w] = cell, copies
         sample_counts[0] += 1
         if cell < 0:
@@ -470,22 +357,23 @@ def _genotype_sample(
 
 @leaf
 def _claim_rows(
-    records: np.ndarray, alleles: np.ndarray, flags: np.ndarray, low: int, high: int, holder: np.ndarray, own: np.ndarray
-) -> None:
+    records: np.ndarray, alleles: np.ndarray, flags: np.ndarray, low: int, high: int, holder: np.ndarray,
+    own: np.ndarray,
+) -> None:  # fmt: skip
     """Note for each row the record that carries its allele. Two records that carry one allele contradict each other.
 
     holder (alleles,) is -1 before and after.
     """
     for i in range(low, high):
-        for column in (R_CODE1, R_CODE2):
+        for column in (o.R_CODE1, o.R_CODE2):
             code = records[i, column]
-            if code < 0 or flags[i] == DEMOTED:
+            if code < 0 or flags[i] == o.DEMOTED:
                 continue
             _note(code, i, holder, flags)
             if alleles[code, L_ROW] >= 0:  # left-aligned, two alleles may have become one
                 _note(alleles[code, L_ROW], i, own, flags)
     for i in range(low, high):
-        for column in (R_CODE1, R_CODE2):
+        for column in (o.R_CODE1, o.R_CODE2):
             if records[i, column] >= 0:
                 holder[records[i, column]] = -1
 
@@ -493,8 +381,8 @@ def _claim_rows(
 @leaf
 def _note(place: int, i: int, holder: np.ndarray, flags: np.ndarray) -> None:
     if holder[place] >= 0 and holder[place] != i:
-        flags[i] = CONFLICT
-        flags[holder[place]] = CONFLICT
+        flags[i] = o.CONFLICT
+        flags[holder[place]] = o.CONFLICT
     holder[place] = i
 
 

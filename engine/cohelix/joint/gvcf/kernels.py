@@ -158,7 +158,7 @@ def _info_end(text: np.ndarray, at: int, end: int) -> int:
     """Value of INFO/END in text[at:end]: -1 where there is none, -2 where it is no number."""
     i = at
     while i < end:
-        if end - i > 4 and text[i] == 69 and text[i + 1] == 78 and text[i + 2] == 68 and text[i + 3] == 61:
+        if end - i >= 4 and text[i] == 69 and text[i + 1] == 78 and text[i + 2] == 68 and text[i + 3] == 61:
             value, _ = _digits(text, i + 4, end, 59)
             return -2 if value < 0 else value
         i = _next(text, i, end, 59) + 1

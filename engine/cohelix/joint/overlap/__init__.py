@@ -1,0 +1,1 @@
+"""What one sample's own records state together, where they lie over one another."""
