@@ -5,11 +5,11 @@ and sha256. A reader sees what the newest commit names and nothing else. Data fi
 their own sha256 in their name, so that two attempts of one task cannot disturb each other, a new version
 never touches the files of an older one, and an unchanged part is shared by both.
 
-A writer works under `_staging/<run>/`, where `<run>` is the version it starts from and the digest of what is to be done.
-Each finished task leaves a record there; the same work started again after a crash goes on behind the last record.
-`_staging/<run>.committed` tells work that made the newest version, but was killed before it could clean up, from work
-that has yet to be done.
-Nothing in a commit depends on the clock, the host or the runtime: equal inputs give equal bytes.
+A writer works under `_staging/<run>/`, where `<run>` is the version it starts from and the digest of what is to be
+done. Each finished task leaves a record there; the same work started again after a crash goes on behind the last
+record. `_staging/<run>.committed` tells work that made the newest version, but was killed before it could clean up,
+from work that has yet to be done. Nothing in a commit depends on the clock, the host or the runtime: equal inputs
+give equal bytes.
 """
 
 from __future__ import annotations
@@ -79,9 +79,13 @@ def find(root: str, *, version: int | None = None) -> Commit | None:
     try:
         raw = json.loads(storage.read(_commit_path(root, chosen)))
     except ValueError:
-        raise InputError(f"version {chosen} of {root} has a damaged commit file. Restore it, or make the data set again.") from None
+        raise InputError(
+            f"version {chosen} of {root} has a damaged commit file. Restore it, or make the data set again."
+        ) from None
     if raw.get("format", 0) > FORMAT:
-        raise InputError(f"{root} was written in format {raw['format']}; this cohelix reads up to {FORMAT}. Update cohelix.")
+        raise InputError(
+            f"{root} was written in format {raw['format']}; this cohelix reads up to {FORMAT}. Update cohelix."
+        )
     files = tuple(FileEntry(**entry) for entry in raw["files"])
     return Commit(raw["kind"], raw["version"], files, raw["meta"], raw["provenance"])
 
@@ -90,7 +94,9 @@ def open_existing(root: str, kind: str, *, version: int | None = None) -> Commit
     """The newest commit of a data set that must exist and be of `kind`."""
     commit = find(root, version=version)
     if commit is None:
-        raise InputError(f"expected a {kind} data set at {root}, found no commit there. Check the path, or make it first.")
+        raise InputError(
+            f"expected a {kind} data set at {root}, found no commit there. Check the path, or make it first."
+        )
     if commit.kind != kind:
         raise InputError(f"expected a {kind} data set at {root}, found a {commit.kind} data set. Check the path.")
     return commit
@@ -101,9 +107,13 @@ def read_file(root: str, entry: FileEntry, *, verify: bool = True) -> bytes:
     try:
         data = storage.read(storage.join(root, entry.path))
     except FileNotFoundError:
-        raise InputError(f"{root} lacks {entry.path}, which its commit names. Restore it or make the data set again.") from None
+        raise InputError(
+            f"{root} lacks {entry.path}, which its commit names. Restore it or make the data set again."
+        ) from None
     if len(data) != entry.bytes or (verify and hashlib.sha256(data).hexdigest() != entry.sha256):
-        raise InputError(f"{entry.path} in {root} is not what its commit recorded (size or sha256 differs). Restore it.")
+        raise InputError(
+            f"{entry.path} in {root} is not what its commit recorded (size or sha256 differs). Restore it."
+        )
     return data
 
 
@@ -169,11 +179,18 @@ class Writer:
         """Give the work up: remove the staging folder, what no commit names, and a root that holds nothing else."""
         self._unstage()
         collect_garbage(self.root)
-        if not _versions(self.root) and not _data_files(self.root) and not storage.listing(storage.join(self.root, "_staging")):
+        if (
+            not _versions(self.root)
+            and not _data_files(self.root)
+            and not storage.listing(storage.join(self.root, "_staging"))
+        ):
             storage.remove_tree(self.root)
 
     def finish(self) -> None:
-        """Clean up behind a commit. The mark goes last, so that a run killed in here can be told from one that has yet to work."""
+        """Clean up behind a commit.
+
+        The mark goes last, so that a run killed in here can be told from one that has yet to work.
+        """
         if self.resumed:
             collect_garbage(self.root)  # a killed attempt may have left files that the commit does not name
         self._unstage()
@@ -198,7 +215,8 @@ class Writer:
         storage.write(self.mark, hashlib.sha256(data).hexdigest().encode())
         if not storage.create_exclusive(_commit_path(self.root, commit.version), data):
             raise InputError(
-                f"another run has committed version {commit.version} to {self.root} meanwhile. Nothing was lost; run again."
+                f"another run has committed version {commit.version} to {self.root} meanwhile. Nothing was lost; run "
+                "again."
             )
         self.finish()
         return commit
@@ -218,7 +236,10 @@ def begin(root: str, kind: str, work: Any, *, after: int) -> Writer:
 
 
 def completed(root: str, kind: str, work: Any) -> Commit | None:
-    """The newest commit, if it is this very work that made it and was killed before it could clean up; that is done now."""
+    """The newest commit, if it is this very work that made it and was killed before it could clean up;
+
+    that is done now.
+    """
     _refuse_other(root, kind)
     newest = find(root)
     if newest is None:
@@ -233,10 +254,14 @@ def completed(root: str, kind: str, work: Any) -> Commit | None:
 def _refuse_other(root: str, kind: str) -> None:
     newest = find(root)
     if newest is not None and newest.kind != kind:
-        raise InputError(f"expected a {kind} data set at {root}, or nothing; found a {newest.kind} data set. Choose another folder.")
+        raise InputError(
+            f"expected a {kind} data set at {root}, or nothing; found a {newest.kind} data set. Choose another folder."
+        )
     names = storage.listing(root)
     if newest is None and names and "_staging" not in names:
-        raise InputError(f"expected a {kind} data set at {root}, or nothing; found a folder of other files. Choose another folder.")
+        raise InputError(
+            f"expected a {kind} data set at {root}, or nothing; found a folder of other files. Choose another folder."
+        )
 
 
 def _run_of(work: Any, after: int) -> str:
@@ -250,20 +275,25 @@ def _is_mark_of(mark: str, root: str, version: int) -> bool:
 
 
 def unfinished(root: str) -> list[str]:
-    """Runs that may still commit. What is left of those that cannot, since their version has been made by another, is removed."""
+    """Runs that may still commit.
+
+    What is left of those that cannot, since their version has been made by another, is removed.
+    """
     newest = max(_versions(root), default=0)
     live = []
-    for name in storage.listing(storage.join(root, "_staging")):
-        place = storage.join(root, "_staging", name)
-        if name.endswith(_MARK):
-            if newest and not _is_mark_of(place, root, newest) and name.removesuffix(_MARK) not in live:
-                storage.remove(place)
-            continue
-        after = re.fullmatch(r"(\d{6,})-[0-9a-f]{16}", name)
+    names = storage.listing(storage.join(root, "_staging"))
+    for run in (name for name in names if _MARK not in name):
+        after = re.fullmatch(r"(\d{6,})-[0-9a-f]{16}", run)
         if after and int(after[1]) < newest:
-            storage.remove_tree(place)
+            storage.remove_tree(storage.join(root, "_staging", run))
         else:
-            live.append(name)
+            live.append(run)
+    for name in (name for name in names if _MARK in name):
+        mark = storage.join(root, "_staging", name)
+        if name.split(_MARK)[0].removeprefix(".") not in live and not (
+            name.endswith(_MARK) and newest and _is_mark_of(mark, root, newest)
+        ):
+            storage.remove(mark)
     _drop_if_empty(root)
     return live
 
@@ -275,12 +305,16 @@ def _drop_if_empty(root: str) -> None:
 
 def collect_garbage(root: str) -> int:
     """Remove files that no commit names and no unfinished run may still need. Returns how many."""
-    paths = _data_files(root)  # before the look at the runs: a run that begins behind it writes nothing that is in this list
+    paths = _data_files(
+        root
+    )  # before the look at the runs: a run that begins behind it writes nothing that is in this list
     if unfinished(root):
         return 0
     named = {entry.path for version in _versions(root) for entry in (find(root, version=version) or _nothing()).files}
     garbage = [path for path in paths if path not in named and _is_ours(path.rsplit("/", 1)[-1])]
-    garbage += [f"_commit/{name}" for name in storage.listing(storage.join(root, "_commit")) if storage.is_passing(name)]
+    garbage += [
+        f"_commit/{name}" for name in storage.listing(storage.join(root, "_commit")) if storage.is_passing(name)
+    ]
     for path in sorted(garbage, key=lambda path: ("/" not in path, path)):
         storage.remove(storage.join(root, path))
     return len(garbage)
@@ -301,7 +335,9 @@ def _nothing() -> Commit:
 
 def _versions(root: str) -> list[int]:
     names = storage.listing(storage.join(root, "_commit"))
-    return sorted(int(name.removesuffix(".json")) for name in names if name.endswith(".json") and not name.startswith("."))
+    return sorted(
+        int(name.removesuffix(".json")) for name in names if name.endswith(".json") and not name.startswith(".")
+    )
 
 
 def _data_files(root: str) -> list[str]:
