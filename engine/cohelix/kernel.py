@@ -16,13 +16,12 @@ import numba.np.linalg
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-
 def _no_blas() -> None:
     raise ImportError("kernels call no BLAS")
 
 
-# Numba imports SciPy's linear algebra (a third of a second at every start) to offer BLAS inside kernels. Ours hand matrices to
-# BLAS through NumPy, outside; a kernel that tried would fail to compile.
+# Numba imports SciPy's linear algebra (a third of a second at every start) to offer BLAS inside kernels. Ours hand
+# matrices to BLAS through NumPy, outside; a kernel that tried would fail to compile.
 numba.np.linalg.ensure_blas = _no_blas
 
 REGISTRY: dict[str, Callable[..., Any]] = {}

@@ -69,7 +69,9 @@ def walk(folder: str) -> list[str]:
     """Paths of all files below `folder`, from there on, sorted; empty where the folder does not exist."""
     if is_local(folder):
         root = local_path(folder)
-        return sorted(os.path.relpath(os.path.join(place, name), root) for place, _, names in os.walk(root) for name in names)
+        return sorted(
+            os.path.relpath(os.path.join(place, name), root) for place, _, names in os.walk(root) for name in names
+        )
     filesystem, inner = _remote(folder)
     if not filesystem.exists(inner):
         return []
@@ -172,7 +174,10 @@ def is_passing(name: str) -> bool:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make `folder` and those above it; like a file, a new folder survives a power cut once the one above it is synced."""
+    """Make `folder` and those above it;
+
+    like a file, a new folder survives a power cut once the one above it is synced.
+    """
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for place in missing:

@@ -200,9 +200,7 @@ def test_bad_records_are_refused_and_leave_nothing(
 
 @pytest.mark.parametrize("form", ["vcf", "vcf.gz", "bcf", "gzip"])
 @pytest.mark.parametrize("keep", [0, 1, 20, 0.3, 0.6, -28, -27, -1])
-def test_a_file_that_was_cut_off_is_refused(
-    tmp_path: Path, write_vcf: WriteVcf, form: str, keep: float
-) -> None:
+def test_a_file_that_was_cut_off_is_refused(tmp_path: Path, write_vcf: WriteVcf, form: str, keep: float) -> None:
     rows = [f"chr1 {at} A C 0/1 1/1 0/{at % 2}" for at in range(1, 6000)]
     whole = write_vcf(rows, name="in.vcf.gz" if form == "vcf.gz" else "in.vcf")
     if form == "bcf":
@@ -254,9 +252,7 @@ def test_a_header_without_contigs_takes_them_as_they_come(tmp_path: Path, write_
     assert opened.build == "unknown"
 
 
-def test_shards_do_not_change_the_content(
-    tmp_path: Path, write_vcf: WriteVcf, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_shards_do_not_change_the_content(tmp_path: Path, write_vcf: WriteVcf, monkeypatch: pytest.MonkeyPatch) -> None:
     # Trimming moves an allele behind later records, also over the edge of a shard.
     rows = ["chr1 10 AAAT AAAG 0/1 0/0 0/0"] + [f"chr1 {at} A C,G 0/1 0/2 ./1" for at in range(10, 40)]
     path = write_vcf(rows)

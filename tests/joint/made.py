@@ -1,4 +1,7 @@
-"""Small gVCFs, made record by record, and what tests of call stores need: BGZF, manifests, and the bytes of a folder."""
+"""Small gVCFs, made record by record, and what tests of call stores need:
+
+BGZF, manifests, and the bytes of a folder.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ FIRST = 10_510_001
 
 @dataclass
 class Gvcf:
-    """A gVCF that can be edited: `meta` lines, `contigs`, the `columns` of the header line, and `records` as lists of fields."""
+    """A gVCF that can be edited:
+
+    `meta` lines, `contigs`, the `columns` of the header line, and `records` as lists of fields.
+    """
 
     sample: str
     contigs: dict[str, int] = field(default_factory=lambda: dict(GRCH38))
@@ -67,20 +73,45 @@ def read(path: Path) -> Gvcf:
     return gvcf
 
 
-def block(contig: str, start: int, end: int, *, gq: int = 40, dp: int = 20, gt: str = "0/0", ref: str = "A") -> list[str]:
+def block(
+    contig: str, start: int, end: int, *, gq: int = 40, dp: int = 20, gt: str = "0/0", ref: str = "A"
+) -> list[str]:
     """A reference block, 1-based with both ends in."""
-    return [contig, str(start), ".", ref, "<NON_REF>", ".", ".", f"END={end}", "GT:DP:GQ:MIN_DP", f"{gt}:{dp}:{gq}:{dp}"]
+    return [
+        contig,
+        str(start),
+        ".",
+        ref,
+        "<NON_REF>",
+        ".",
+        ".",
+        f"END={end}",
+        "GT:DP:GQ:MIN_DP",
+        f"{gt}:{dp}:{gq}:{dp}",
+    ]
 
 
 def variant(
-    contig: str, position: int, ref: str, alts: str, gt: str, *, gq: int = 50, ad: str = "10,12,0", pl: str = "500,0,400,530,436,966"
+    contig: str,
+    position: int,
+    ref: str,
+    alts: str,
+    gt: str,
+    *,
+    gq: int = 50,
+    ad: str = "10,12,0",
+    pl: str = "500,0,400,530,436,966",
 ) -> list[str]:
     value = f"{gt}:{ad}:22:{gq}:{pl}"
     return [contig, str(position), ".", ref, f"{alts},<NON_REF>", "50", "PASS", ".", "GT:AD:DP:GQ:PL", value]
 
 
-def gvcf(number: int, *, sample: str = "", n: int = 60, contig: str = "chr22", first: int = FIRST, step: int = 3_000) -> Gvcf:
-    """A person's gVCF: blocks of `step` bases, cut by SNPs and deletions at places that people share, by a draw from `number`."""
+def gvcf(
+    number: int, *, sample: str = "", n: int = 60, contig: str = "chr22", first: int = FIRST, step: int = 3_000
+) -> Gvcf:
+    """A person's gVCF: blocks of `step` bases, cut by SNPs and deletions at places that people share, by a draw from
+    `number`.
+    """
     draw = random.Random(number)
     made = Gvcf(sample or f"made{number:03d}")
     at = first
@@ -88,9 +119,13 @@ def gvcf(number: int, *, sample: str = "", n: int = 60, contig: str = "chr22", f
         begin, end = first + i * step, first + (i + 1) * step - 1
         cuts = [begin + offset for offset in (200, 900, 1500) if draw.random() < 0.4]
         for cut in cuts:
-            made.records.append(block(contig, at, cut - 1, gq=draw.choice([0, 5, 20, 40, 60, 99]), dp=draw.randint(0, 40)))
+            made.records.append(
+                block(contig, at, cut - 1, gq=draw.choice([0, 5, 20, 40, 60, 99]), dp=draw.randint(0, 40))
+            )
             if cut == begin + 900:
-                made.records.append(variant(contig, cut, "ACGT", "A", draw.choice(["0/1", "1/1"]), gq=draw.randint(1, 99)))
+                made.records.append(
+                    variant(contig, cut, "ACGT", "A", draw.choice(["0/1", "1/1"]), gq=draw.randint(1, 99))
+                )
                 at = cut + 4
             else:
                 made.records.append(variant(contig, cut, "C", draw.choice("AGT"), draw.choice(["0/1", "1/1", "0/0"])))
@@ -121,7 +156,9 @@ def block_starts(data: bytes) -> list[int]:
     return starts
 
 
-def write(folder: Path, gvcfs: Iterable[Gvcf], *, name: Callable[[Gvcf], str] = lambda made: made.sample) -> list[tuple[str, Path]]:
+def write(
+    folder: Path, gvcfs: Iterable[Gvcf], *, name: Callable[[Gvcf], str] = lambda made: made.sample
+) -> list[tuple[str, Path]]:
     """BGZF files, and (sample id, path) of each."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
@@ -142,5 +179,7 @@ def tree(folder: Path | str) -> dict[str, str]:
     """sha256 of every file below `folder`, by its path there."""
     root = Path(folder)
     return {
-        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(root.rglob("*")) if path.is_file()
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
     }

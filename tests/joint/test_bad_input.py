@@ -1,4 +1,5 @@
-"""Inputs that are damaged, hostile or just wrong: each is refused with a message that helps and names nobody; nothing is left behind.
+"""Inputs that are damaged, hostile or just wrong: each is refused with a message that helps and names nobody; nothing
+is left behind.
 
 Every fault is put into a small made gVCF and into a real one of the 1000 Genomes Project.
 """
@@ -182,13 +183,13 @@ def _headless(data: bytes) -> bytes:
 
 FAULTS = [
     # the file
-    Fault("cut at a block boundary", "lacks the empty block.*cut short between two blocks.*Copy it again", pack=_at_block),
+    Fault("cut at a block boundary", "lacks the empty block.*cut short between two blocks.*Copy it again", pack=_at_block),  # noqa: E501
     Fault("end block missing", "lacks the empty block", pack=lambda data: made.bgzf(data, ended=False)),
     Fault("cut in mid block", "ends inside a block.*cut short.*Copy it again", pack=_in_block),
     Fault("flipped byte", "does not inflate to what its checksum says.*restore", pack=_flip),
     Fault("block length zeroed", "does not inflate to what its checksum says", pack=_say_empty),
     Fault("block length huge", "does not inflate to what its checksum says", pack=_say_huge),
-    Fault("bytes behind the end", "expected a BGZF block, found other bytes", pack=lambda data: made.bgzf(data) + b"x" * 40),
+    Fault("bytes behind the end", "expected a BGZF block, found other bytes", pack=lambda data: made.bgzf(data) + b"x" * 40),  # noqa: E501
     Fault("gzip cut short", "gzip file is cut short or damaged", pack=lambda data: gzip.compress(data)[:-1000]),
     Fault("gzip trailer cut", "gzip file is cut short or damaged", pack=lambda data: gzip.compress(data)[:-4]),
     Fault("empty file", "expected a gVCF, found an empty file", pack=lambda data: b""),
@@ -243,9 +244,9 @@ FAULTS = [
     Fault("DP a word", "a DP, GQ, PS or MIN_DP is not a number", _value("DP", "ten")),
     Fault("GQ not a number", "a DP, GQ, PS or MIN_DP is not a number", _value("GQ", "NaN")),
     Fault("MIN_DP hex", "a DP, GQ, PS or MIN_DP is not a number", _value("MIN_DP", "0x10", block=True)),
-    Fault("PL letters", r"record chr22:\d+: AD or PL holds something that is not a number", _value("PL", "a,b,c,d,e,f")),
+    Fault("PL letters", r"record chr22:\d+: AD or PL holds something that is not a number", _value("PL", "a,b,c,d,e,f")),  # noqa: E501
     Fault("AD letters", r"record chr22:\d+: AD or PL holds something that is not a number", _value("AD", "x,y,z")),
-    Fault("plain VCF", "expected a gVCF, with reference blocks.*found variant records only.*plain_vcf=allow", _plain_vcf),
+    Fault("plain VCF", "expected a gVCF, with reference blocks.*found variant records only.*plain_vcf=allow", _plain_vcf),  # noqa: E501
 ]  # fmt: skip
 
 # What only ingest decides: lint reports it as a finding of its own, in other words.
@@ -294,7 +295,13 @@ def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture
 def bench(template: tuple[Path, list[Gvcf]], tmp_path: Path) -> Iterator[Bench]:
     folder, gvcfs = template
-    third = Gvcf(gvcfs[2].sample, dict(gvcfs[2].contigs), list(gvcfs[2].meta), list(gvcfs[2].columns), [r[:] for r in gvcfs[2].records])
+    third = Gvcf(
+        gvcfs[2].sample,
+        dict(gvcfs[2].contigs),
+        list(gvcfs[2].meta),
+        list(gvcfs[2].columns),
+        [r[:] for r in gvcfs[2].records],
+    )
     good = [(g.sample, folder / f"{g.sample}.g.vcf.gz") for g in gvcfs[:2]]
     before = made.tree(folder / "there.calls")
     yield Bench(tmp_path, good, third, folder / "there.calls", before)
@@ -308,7 +315,10 @@ def _discreet(message: str) -> str:
 
 
 def _refused(bench: Bench, manifest: str, error: type[CohelixError], says: str, params: IngestParams = PARAMS) -> str:
-    """Ingest refuses, for a new store and for one that is there; nothing is left, nothing is changed. Returns the message."""
+    """Ingest refuses, for a new store and for one that is there;
+
+    nothing is left, nothing is changed. Returns the message.
+    """
     fresh = bench.folder / "fresh.calls"
     messages = []
     for out in (fresh, bench.store):
@@ -342,7 +352,11 @@ def test_a_fault_in_a_gvcf_is_refused(bench: Bench, fault: Fault) -> None:
 
 
 def test_lint_lists_every_row_in_one_go(bench: Bench, capfd: pytest.CaptureFixture[str]) -> None:
-    faults = [f for f in FAULTS if f.name in ("cut at a block boundary", "empty file", "not sorted", "allele 7 of 2", "END before POS")]
+    faults = [
+        f
+        for f in FAULTS
+        if f.name in ("cut at a block boundary", "empty file", "not sorted", "allele 7 of 2", "END before POS")
+    ]
     rows = [bench.good[0]]
     for number, fault in enumerate(faults):
         gvcf = Gvcf(f"{SECRET}x{number}", bench.spoiled.contigs, bench.spoiled.meta, bench.spoiled.columns,
@@ -363,7 +377,8 @@ def test_lint_lists_every_row_in_one_go(bench: Bench, capfd: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize(
-    ("name", "code"), [("cut at a block boundary", 2), ("POS beyond the contig", 4), ("two samples", 2), ("plain VCF", 2)]
+    ("name", "code"),
+    [("cut at a block boundary", 2), ("POS beyond the contig", 4), ("two samples", 2), ("plain VCF", 2)],
 )
 def test_exit_codes(bench: Bench, name: str, code: int, capfd: pytest.CaptureFixture[str]) -> None:
     fault = next(f for f in FAULTS if f.name == name)
@@ -397,7 +412,9 @@ def _content(root: Path) -> dict[str, Any]:
         pytest.param(gzip.compress, id="gzip"),
         pytest.param(lambda data: gzip.compress(data[:5000]) + gzip.compress(data[5000:]), id="gzip in two members"),
         pytest.param(lambda data: made.bgzf(data, size=65280), id="BGZF of full blocks"),
-        pytest.param(lambda data: made.bgzf(data[:5000]) + made.bgzf(data[5000:]), id="BGZF with an empty block inside"),
+        pytest.param(
+            lambda data: made.bgzf(data[:5000]) + made.bgzf(data[5000:]), id="BGZF with an empty block inside"
+        ),
         pytest.param(lambda data: made.bgzf(data.replace(b"\n", b"\r\n")), id="CRLF"),
         pytest.param(lambda data: made.bgzf(data.removesuffix(b"\n")), id="no newline at the end"),
     ],
@@ -418,7 +435,12 @@ def _variant_row(bench: Bench, record: list[str]) -> dict[str, Any]:
     path.write_bytes(made.bgzf(bench.spoiled.text()))
     out = bench.folder / "x.calls"
     ingest(made.manifest(bench.folder / "x.tsv", [("x", path)]), str(out), PARAMS, LOCAL)
-    rows = [r for file in out.glob("variants/*/*.parquet") for r in pq.ParquetFile(file).read().to_pylist() if not r["margin"]]
+    rows = [
+        r
+        for file in out.glob("variants/*/*.parquet")
+        for r in pq.ParquetFile(file).read().to_pylist()
+        if not r["margin"]
+    ]
     return next(row for row in rows if row["start"] == int(record[1]) - 1)
 
 
@@ -456,11 +478,18 @@ def test_overlapping_blocks_where_the_minimum_is_chosen(bench: Bench) -> None:
     block = bench.spoiled.block()
     start = int(block[1])
     bench.spoiled.set_value(block, "GQ", "50")
-    bench.spoiled.records.insert(bench.spoiled.records.index(block) + 1, made.block(block[0], start + 1, start + 2, gq=7, dp=0))
+    bench.spoiled.records.insert(
+        bench.spoiled.records.index(block) + 1, made.block(block[0], start + 1, start + 2, gq=7, dp=0)
+    )
     (bench.folder / f"{SECRET}3.g.vcf.gz").write_bytes(made.bgzf(bench.spoiled.text()))
     out = bench.folder / "minimum.calls"
     ingest(bench.manifest(), str(out), IngestParams(overlapping_blocks="minimum"), LOCAL)
-    rows = [r for f in out.glob("blocks/*/*.parquet") for r in pq.ParquetFile(f).read().to_pylist() if r["sample"] == 1 and not r["margin"]]
+    rows = [
+        r
+        for f in out.glob("blocks/*/*.parquet")
+        for r in pq.ParquetFile(f).read().to_pylist()
+        if r["sample"] == 1 and not r["margin"]
+    ]
     gq = {base: row["gq"] for row in rows for base in range(max(row["start"], start - 1), min(row["end"], start + 3))}
     assert [gq[base] for base in range(start - 1, start + 3)] == [50, 7, 7, 50]
 
@@ -545,7 +574,9 @@ def test_a_folder(bench: Bench) -> None:
 def test_below_a_file_and_too_long(bench: Bench) -> None:
     below = bench.manifest(f"{bench.good[0][1]}/{SECRET}")
     _refused(bench, below, InputError, r"row 3: the file cannot be opened \(Not a directory\)")
-    _refused(bench, bench.manifest(SECRET * 100), InputError, r"row 3: the file cannot be opened \(File name too long\)")
+    _refused(
+        bench, bench.manifest(SECRET * 100), InputError, r"row 3: the file cannot be opened \(File name too long\)"
+    )
 
 
 def test_no_permission(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -569,7 +600,9 @@ def test_two_names_for_one_content(bench: Bench) -> None:
     path.write_bytes(bench.good[1][1].read_bytes())
     message = _refused(bench, bench.manifest(), InputError, "row 3 has the same content as another sample's")
     assert "Correct the path" in message
-    assert [f[:2] for f in _findings(bench.manifest()) if f[1] == "error" and "same content as row 2" in f[2]] == [(3, "error")]
+    assert [f[:2] for f in _findings(bench.manifest()) if f[1] == "error" and "same content as row 2" in f[2]] == [
+        (3, "error")
+    ]
 
 
 def test_a_content_that_the_store_has_under_another_sample(bench: Bench) -> None:
@@ -580,7 +613,9 @@ def test_a_content_that_the_store_has_under_another_sample(bench: Bench) -> None
 
 def test_a_sample_that_is_there(bench: Bench) -> None:
     manifest = made.manifest(bench.folder / "again.tsv", [bench.good[1], bench.good[0]])
-    with pytest.raises(InputError, match=r"1 of 2 samples are in the store already \(first: manifest row 3\)") as caught:
+    with pytest.raises(
+        InputError, match=r"1 of 2 samples are in the store already \(first: manifest row 3\)"
+    ) as caught:
         ingest(manifest, str(bench.store), PARAMS, LOCAL)
     _discreet(str(caught.value))
 
@@ -596,7 +631,11 @@ def test_files_that_were_swapped__lint(bench: Bench) -> None:
     ("contigs", "says", "lint_says"),
     [
         (made.GRCH37, "contig chr2[12] has .* in another: the inputs are of different builds", "mixed builds"),
-        ({"21": 46709983, "22": 50818468}, "a chromosome is called chr2[12] in one gVCF and 2[12] in another", "mixed references"),
+        (
+            {"21": 46709983, "22": 50818468},
+            "a chromosome is called chr2[12] in one gVCF and 2[12] in another",
+            "mixed references",
+        ),
         ({"chr21": 46709983, "chr22": 50818460}, "contig chr22 has .* different builds", "mixed builds"),
     ],
     ids=["GRCh37 and 38", "chr22 and 22", "one contig, two lengths"],
@@ -665,7 +704,9 @@ def test_odd_ids(bench: Bench, sample_id: str) -> None:
     path = bench.folder / f"{SECRET}3.g.vcf.gz"
     path.write_bytes(made.bgzf(bench.spoiled.text()))
     manifest = bench.manifest(path, sample=sample_id)
-    message = _refused(bench, manifest, InputError, "manifest row 3: sample_id cannot be used in VCF, PLINK and file systems alike")
+    message = _refused(
+        bench, manifest, InputError, "manifest row 3: sample_id cannot be used in VCF, PLINK and file systems alike"
+    )
     assert sample_id.strip() == "" or sample_id not in message
     assert [row for row, severity, _ in _findings(manifest) if severity == "error"] == [3]
 
@@ -674,19 +715,19 @@ MANIFESTS = {
     "empty": (b"", "manifest is empty"),
     "blank": (b"\n \n", "manifest is empty"),
     "header only": (b"sample_id\tpath\n", "names no sample"),
-    "no header": (f"{SECRET}1\t{SECRET}1.g.vcf.gz\n".encode(), "expected the tab-separated columns sample_id, path.*found none of them"),
+    "no header": (f"{SECRET}1\t{SECRET}1.g.vcf.gz\n".encode(), "expected the tab-separated columns sample_id, path.*found none of them"),  # noqa: E501
     "no path": (b"sample_id\tsex\nx\tF\n", "expected the tab-separated columns"),
     "unknown column": (f"sample_id\tpath\t{SECRET}\nx\ty\tz\n".encode(), "something else in column 3"),
     "column twice": (b"sample_id\tpath\tpath\nx\ty\tz\n", "expected the tab-separated columns"),
     "commas": (b"sample_id,path\nx,y\n", "expected the tab-separated columns"),
     "too few fields": (b"sample_id\tpath\n\nx\n", "manifest row 3: expected 2 fields, found 1"),
     "too many fields": (f"sample_id\tpath\nx\ty\t{SECRET}\n".encode(), "manifest row 2: expected 2 fields, found 3"),
-    "sex": (f"sample_id\tpath\tsex\nx\ty\t{SECRET}\n".encode(), "manifest row 2: expected a sex of male/female/unknown"),
+    "sex": (f"sample_id\tpath\tsex\nx\ty\t{SECRET}\n".encode(), "manifest row 2: expected a sex of male/female/unknown"),  # noqa: E501
     "id empty": (b"sample_id\tpath\n\ty\n", "manifest row 2: sample_id is empty"),
     "id with a newline": (f"sample_id\tpath\n{SECRET}\nx\ty\n".encode(), "manifest row 2: expected 2 fields, found 1"),
     "path empty": (b"sample_id\tpath\nx\t\n", "manifest row 2: path is empty"),
-    "path with NUL": (f"sample_id\tpath\nx\t{SECRET}\x00\n".encode(), "manifest row 2: path is empty, or holds characters"),
-    "same id": (f"sample_id\tpath\n{SECRET}\ta\nx\tb\n{SECRET}\tc\n".encode(), "manifest rows 2 and 4 have the same sample_id"),
+    "path with NUL": (f"sample_id\tpath\nx\t{SECRET}\x00\n".encode(), "manifest row 2: path is empty, or holds characters"),  # noqa: E501
+    "same id": (f"sample_id\tpath\n{SECRET}\ta\nx\tb\n{SECRET}\tc\n".encode(), "manifest rows 2 and 4 have the same sample_id"),  # noqa: E501
     "same file": (f"sample_id\tpath\nx\t{SECRET}\ny\t{SECRET}\n".encode(), "manifest rows 2 and 3 name the same file"),
     "latin-1": ("sample_id\tpath\nx\tMünchen\n".encode("latin-1"), "expected the manifest in UTF-8"),
     "UTF-16": ("sample_id\tpath\nx\ty\n".encode("utf-16"), "expected the manifest in UTF-8"),
@@ -843,6 +884,8 @@ def test_messages_of_a_crash_name_nobody(bench: Bench) -> None:
         "bgzf.text_chunks = broken\nfrom cohelix.cli.__main__ import run\nsys.exit(run(sys.argv[1:]))"
     )
     words = ["joint", "ingest", bench.manifest(), "--out", str(bench.folder / "x.calls")]
-    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False, timeout=120
+    )
     assert done.returncode == 5
     assert "defect of cohelix (RuntimeError" in _discreet(done.stdout + done.stderr)

@@ -1,4 +1,7 @@
-"""What holds for every call store: adding is rebuilding, withdrawing is never having added, and nothing depends on how the work is cut."""
+"""What holds for every call store:
+
+adding is rebuilding, withdrawing is never having added, and nothing depends on how the work is cut.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("stores")
 
 
-def _store(folder: Path, parts: Sequence[Rows], params: IngestParams = IngestParams(), runtime: LocalRuntime = LOCAL) -> Path:  # noqa: B008
+PARAMS = IngestParams()
+
+
+def _store(folder: Path, parts: Sequence[Rows], params: IngestParams = PARAMS, runtime: LocalRuntime = LOCAL) -> Path:
     """A store into which `parts` were put one after another."""
     root = folder / f"{uuid.uuid4().hex}.calls"
     for number, part in enumerate(parts):
@@ -88,27 +94,40 @@ def _split(rows: Rows, *sizes: int) -> list[Rows]:
     [(0.8, 100, 2), (0.2, 3, 2), (0.5, 1, 1), (1, 7, 2)],
     ids=["four fifths, then the rest", "batches of 3", "batches of 1, one core", "one go, batches of 7"],
 )
-def test_adding_is_rebuilding(rows: Rows, reference: dict[str, str], tmp_path: Path, parts: float, batch_samples: int, cores: int) -> None:
+def test_adding_is_rebuilding(
+    rows: Rows, reference: dict[str, str], tmp_path: Path, parts: float, batch_samples: int, cores: int
+) -> None:
     shuffled = random.Random(batch_samples).sample(list(rows), len(rows))
-    root = _store(tmp_path, _split(shuffled, int(parts * len(rows))), IngestParams(batch_samples=batch_samples), LocalRuntime(cores))
+    root = _store(
+        tmp_path,
+        _split(shuffled, int(parts * len(rows))),
+        IngestParams(batch_samples=batch_samples),
+        LocalRuntime(cores),
+    )
     assert _callset(root, tmp_path / "x.callset", LocalRuntime(cores)) == reference
 
 
 @settings(max_examples=6)
 @given(st.data())
-def test_adding_is_rebuilding__any_split(small: Rows, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+def test_adding_is_rebuilding__any_split(
+    small: Rows, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
     folder = tmp_path_factory.mktemp("any")
     bin_bp = data.draw(st.sampled_from([10_000, 25_000, 1_000_000]))
     order = data.draw(st.permutations(list(small)))
     sizes = data.draw(st.lists(st.integers(1, 4), max_size=3))
     one = _store(folder, [small], IngestParams(bin_bp=bin_bp))
-    many = _store(folder, _split(order, *sizes), IngestParams(bin_bp=bin_bp, batch_samples=data.draw(st.integers(1, 9))))
+    many = _store(
+        folder, _split(order, *sizes), IngestParams(bin_bp=bin_bp, batch_samples=data.draw(st.integers(1, 9)))
+    )
     assert _callset(one, folder / "one.callset") == _callset(many, folder / "many.callset")
 
 
 def test_equal_work_gives_equal_stores(rows: Rows, tmp_path: Path) -> None:
     """Byte for byte, with one core or two."""
-    trees = [made.tree(_store(tmp_path, [rows], IngestParams(batch_samples=4), LocalRuntime(cores))) for cores in (1, 2)]
+    trees = [
+        made.tree(_store(tmp_path, [rows], IngestParams(batch_samples=4), LocalRuntime(cores))) for cores in (1, 2)
+    ]
     assert trees[0] == trees[1]
     assert not any("_staging" in path for path in trees[0])
 
@@ -132,7 +151,9 @@ def _by_site(root: Path) -> tuple[list[dict[str, Any]], dict[str, list[int]], li
 
 
 @pytest.mark.parametrize("bin_bp", [10_000, 17_321, 100_000, 50_000_000])
-def test_bins_of_any_size_give_the_same_genotypes(rows: Rows, folder: Path, reference: dict[str, str], tmp_path: Path, bin_bp: int) -> None:
+def test_bins_of_any_size_give_the_same_genotypes(
+    rows: Rows, folder: Path, reference: dict[str, str], tmp_path: Path, bin_bp: int
+) -> None:
     root = _store(tmp_path, [rows], IngestParams(bin_bp=bin_bp))
     _callset(root, tmp_path / "x.callset")
     found, wanted = _by_site(tmp_path / "x.callset"), _by_site(folder / f"reference-{len(rows)}.callset")
@@ -320,7 +341,9 @@ def test_stretches_by_index_give_the_same_store__real(
 
 
 @pytest.mark.real
-def test_stretches_of_the_size_that_may_be_asked_for(real: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stretches_of_the_size_that_may_be_asked_for(
+    real: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """50 files of together 1.9 MiB, at 1 MiB a task."""
     stretched = _is_stretched(monkeypatch)
     by_index = _store(tmp_path, [real], IngestParams(stretch_mib=1))
@@ -330,7 +353,9 @@ def test_stretches_of_the_size_that_may_be_asked_for(real: Rows, tmp_path: Path,
 
 @pytest.mark.parametrize("bands", ["none", "aou"])
 @pytest.mark.parametrize("suffix", ["tbi", "csi"])
-def test_stretches_by_index_give_the_same_store(tmp_path: Path, suffix: str, bands: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stretches_by_index_give_the_same_store(
+    tmp_path: Path, suffix: str, bands: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gvcfs = []
     for i in range(3):
         gvcf = made.gvcf(i, n=150, first=1, step=3_000, contig="chr21")
@@ -339,7 +364,9 @@ def test_stretches_by_index_give_the_same_store(tmp_path: Path, suffix: str, ban
         gvcfs.append(gvcf)
     rows = made.write(tmp_path / "in", gvcfs)
     for _, path in rows:
-        pysam.tabix_index(str(path), preset="vcf", force=True, csi=suffix == "csi", min_shift=14 if suffix == "csi" else 0)
+        pysam.tabix_index(
+            str(path), preset="vcf", force=True, csi=suffix == "csi", min_shift=14 if suffix == "csi" else 0
+        )
         assert Path(f"{path}.{suffix}").exists()
     stretched = _is_stretched(monkeypatch)
     params = {"bands": bands, "bin_bp": 20_000, "batch_samples": 2}
@@ -424,8 +451,12 @@ def test_blocks_and_variants_say_what_the_gvcfs_say(small: Rows, tmp_path: Path)
     """Base by base, from the text itself: GQ, DP and state of the reference; every variant once."""
     root = _store(tmp_path, [small[:3]], IngestParams(bin_bp=10_000, batch_samples=2))
     opened = store.open_store(str(root))
-    blocks = [r for f in root.glob("blocks/*/*.parquet") for r in pq.ParquetFile(f).read().to_pylist() if not r["margin"]]
-    variants = [r for f in root.glob("variants/*/*.parquet") for r in pq.ParquetFile(f).read().to_pylist() if not r["margin"]]
+    blocks = [
+        r for f in root.glob("blocks/*/*.parquet") for r in pq.ParquetFile(f).read().to_pylist() if not r["margin"]
+    ]
+    variants = [
+        r for f in root.glob("variants/*/*.parquet") for r in pq.ParquetFile(f).read().to_pylist() if not r["margin"]
+    ]
     for line in opened.samples().to_pylist():
         gvcf = made.read(dict(small)[line["sample_id"]])
         wanted, found = {}, {}
@@ -441,5 +472,7 @@ def test_blocks_and_variants_say_what_the_gvcfs_say(small: Rows, tmp_path: Path)
                     found[base] = (row["gq"], row["dp"], row["state"])
         assert {base for base, _ in found.items() ^ wanted.items()} == set()
         texts = [(int(r[1]) - 1, r[3], r[4].removesuffix(",<NON_REF>")) for r in gvcf.records if r[4] != "<NON_REF>"]
-        assert sorted((v["start"], v["ref"], v["alts"]) for v in variants if v["sample"] == line["sample"]) == sorted(texts)
+        assert sorted((v["start"], v["ref"], v["alts"]) for v in variants if v["sample"] == line["sample"]) == sorted(
+            texts
+        )
         assert (line["n_variants"], line["n_blocks"]) == (len(texts), len(gvcf.records) - len(texts))

@@ -26,9 +26,7 @@ def test_without_the_package_the_way_out_is_named(no_session: None, monkeypatch:
         on_hail.session()
 
 
-def test_a_failed_start_leaves_no_folder(
-    no_session: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_failed_start_leaves_no_folder(no_session: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def fail(*_: Any) -> None:
         raise RuntimeError("JAVA_GATEWAY_EXITED")
 

@@ -115,9 +115,7 @@ class Builder:
         self.shards.append(shard)
         self.files.extend(files)
 
-    def commit(
-        self, *, alleles_are: str, params: dict[str, Any], provenance: dict[str, Any], after: int
-    ) -> Callset:
+    def commit(self, *, alleles_are: str, params: dict[str, Any], provenance: dict[str, Any], after: int) -> Callset:
         """Write the samples table and make the version visible. InputError where there was not one site."""
         if not self.shards:
             raise InputError("expected at least one variant site, found none. Check that the input is not empty.")
@@ -144,9 +142,7 @@ class Builder:
             after=after,
         )
 
-    def _count(
-        self, blocks: Iterable[np.ndarray], ploidy: counts.Ploidy
-    ) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    def _count(self, blocks: Iterable[np.ndarray], ploidy: counts.Ploidy) -> tuple[np.ndarray, list[tuple[int, int]]]:
         """Counts (variants, 7) and the (row, sample) of hets where one copy exists."""
         parts, conflicts, row = [], [], 0
         for block in blocks:

@@ -224,4 +224,3 @@ def _sites(spool: Spool, groups: list[list[int]], counts: dict[str, np.ndarray],
     columns["an"] = pa.array(2 * diploid + haploid)
     columns["missing_no_call"] = pa.array(n_samples - counts["n_called"])
     return pa.table(columns)
-

@@ -38,8 +38,8 @@ class Task:
 def ingest(manifest_path: str, out: str, params: IngestParams, runtime: Runtime) -> dataset.Commit:
     """Add the samples of a manifest to the call store `out`, which is made where there is none.
 
-    Returns the new commit. A run that was killed goes on where it stopped. Raises InputError for a damaged input or a sample that is
-    there already, ReferenceMismatch where builds differ; the store then stays as it was.
+    Returns the new commit. A run that was killed goes on where it stopped. Raises InputError for a damaged input or a
+    sample that is there already, ReferenceMismatch where builds differ; the store then stays as it was.
     """
     rows = manifest.read(manifest_path)
     old = store.open_store(out) if dataset.find(out) else None
@@ -69,7 +69,9 @@ def _settle(params: IngestParams, old: store.CallStore) -> IngestParams:
     for name in ("bin_bp", "bands"):
         asked, default = getattr(params, name), getattr(IngestParams(), name)
         if asked not in (kept[name], default):
-            raise ConfigError(f"this store was made with ingest.{name} = {kept[name]!r}, and {asked!r} was asked for. Leave it out.")
+            raise ConfigError(
+                f"this store was made with ingest.{name} = {kept[name]!r}, and {asked!r} was asked for. Leave it out."
+            )
     return replace(params, bin_bp=kept["bin_bp"], bands=kept["bands"])
 
 
@@ -113,7 +115,13 @@ def _run(task: Task) -> dict[str, Any]:
         digest = reader.digest if task.region is None else ""
         seam = stretch.seam_of(reader) if task.region else None
         samples.append(
-            {"header": tables.number(reader.contigs), "sha256": digest, "n_blocks": counts[0], "n_variants": counts[1], "seam": seam}
+            {
+                "header": tables.number(reader.contigs),
+                "sha256": digest,
+                "n_blocks": counts[0],
+                "n_variants": counts[1],
+                "seam": seam,
+            }
         )
     parts, files = _write_parts(task, list(tables.names), pieces)
     result = {"parts": parts, "files": files, "headers": tables.tables, "samples": samples}
@@ -123,7 +131,10 @@ def _run(task: Task) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Pieces:
-    """What the samples read so far say of each bin, by contig number << 32 | bin number. Lists are in the order of samples."""
+    """What the samples read so far say of each bin, by contig number << 32 | bin number.
+
+    Lists are in the order of samples.
+    """
 
     blocks: dict[int, list[tuple[np.ndarray, ...]]]
     variants: dict[int, list[pa.Table]]
@@ -157,12 +168,18 @@ class _ContigTables:
         return self._known[id(contigs)]
 
 
-def _read_sample(reader: GvcfReader, task: Task, sample: int, tables: _ContigTables, pieces: _Pieces) -> tuple[int, int]:
+def _read_sample(
+    reader: GvcfReader, task: Task, sample: int, tables: _ContigTables, pieces: _Pieces
+) -> tuple[int, int]:
     chunks = list(reader.records())
     if not chunks and task.region is None:
         raise InputError("expected records behind the header, found none. The file is cut short, or it is not a gVCF.")
     contig_number = tables.numbers(reader.contigs)
-    blocks = Blocks(*(np.concatenate(columns) for columns in zip(*(vars(b).values() for b, _ in chunks), strict=True))) if chunks else None
+    blocks = (
+        Blocks(*(np.concatenate(columns) for columns in zip(*(vars(b).values() for b, _ in chunks), strict=True)))
+        if chunks
+        else None
+    )
     n_blocks = n_variants = 0
     if blocks is not None and blocks.start.size:
         blocks = _prepare(blocks, task.params, reader)
@@ -171,7 +188,15 @@ def _read_sample(reader: GvcfReader, task: Task, sample: int, tables: _ContigTab
             blocks.contig, blocks.start.astype(np.int64), blocks.end.astype(np.int64), task.params.bin_bp, MARGIN_BP
         )
         key = contig_number[blocks.contig[index]] << 32 | number
-        columns = (np.full(index.size, sample, np.int32), low, high, blocks.gq[index], blocks.dp[index], blocks.state[index], margin)
+        columns = (
+            np.full(index.size, sample, np.int32),
+            low,
+            high,
+            blocks.gq[index],
+            blocks.dp[index],
+            blocks.state[index],
+            margin,
+        )
         for one, begin, end in _runs(key, task):
             pieces.blocks.setdefault(one, []).append(tuple(column[begin:end] for column in columns))
     for _, variants in chunks:
@@ -182,8 +207,10 @@ def _read_sample(reader: GvcfReader, task: Task, sample: int, tables: _ContigTab
                 pieces.variants.setdefault(one, []).append(table.slice(begin, end - begin))
     if not reader.is_gvcf and task.region is None and task.params.plain_vcf == "refuse":
         raise InputError(
-            'expected a gVCF, with reference blocks or <NON_REF> (<*>) among the alternates; found variant records only. A plain VCF '
-            "cannot tell hom-ref from no-call: have the caller write a gVCF, or take it as it is with --set ingest.plain_vcf=allow."
+            "expected a gVCF, with reference blocks or <NON_REF> (<*>) among the alternates; found variant records "
+            "only. A plain VCF "
+            "cannot tell hom-ref from no-call: have the caller write a gVCF, or take it as it is with --set "
+            "ingest.plain_vcf=allow."
         )
     return n_blocks, n_variants
 
@@ -191,11 +218,12 @@ def _read_sample(reader: GvcfReader, task: Task, sample: int, tables: _ContigTab
 def _prepare(blocks: Blocks, params: IngestParams, reader: GvcfReader) -> Blocks:
     """Refuse or flatten overlaps; join bands where that was chosen."""
     at = int(overlapping_block(blocks.contig, blocks.start, blocks.end))
-    columns = (blocks.contig, blocks.start, blocks.end, blocks.gq, blocks.dp, blocks.state)
+    columns: Any = (blocks.contig, blocks.start, blocks.end, blocks.gq, blocks.dp, blocks.state)
     if at >= 0:
         if params.overlapping_blocks == "refuse":
             raise InputError(
-                f"reference blocks overlap at {reader.contigs[blocks.contig[at]].name}:{blocks.start[at] + 1}. Make the gVCF again, "
+                f"reference blocks overlap at {reader.contigs[blocks.contig[at]].name}:{blocks.start[at] + 1}. Make "
+                "the gVCF again, "
                 "or let the lower GQ and DP count with --set ingest.overlapping_blocks=minimum."
             )
         columns = flatten_blocks(*columns)
@@ -205,14 +233,14 @@ def _prepare(blocks: Blocks, params: IngestParams, reader: GvcfReader) -> Blocks
 
 
 def _join_within_bins(columns: tuple[np.ndarray, ...], bin_bp: int) -> tuple[np.ndarray, ...]:
-    """Blocks are joined up to the end of a bin, so that a bin's blocks are the same whatever stretch they were read in."""
-    contig, start, end, *values = columns
+    """Join blocks up to the end of a bin: a bin's blocks are then the same whatever stretch they were read in."""
+    contig, start, end, gq, dp, state = columns
     index, number, low, high, margin = store.cut_blocks(contig, start.astype(np.int64), end.astype(np.int64), bin_bp, 0)
     own = ~margin
     index, number, low, high = index[own], number[own], low[own], high[own]
     n_bins = int(number.max()) + 1
     place = (contig[index] * np.int64(n_bins) + number).astype(np.int32)
-    joined = join_bands(place, low, high, *(value[index] for value in values), np.array(BANDS, np.int32))
+    joined = join_bands(place, low, high, gq[index], dp[index], state[index], np.array(BANDS, np.int32))
     return (joined[0] // n_bins, *joined[1:])
 
 
@@ -233,7 +261,9 @@ def _runs(key: np.ndarray, task: Task) -> list[tuple[int, int, int]]:
     return [run for run in runs if first <= run[0] & 0xFFFFFFFF < last]
 
 
-def _variant_table(variants: Variants, task: Task, sample: int, contig_number: np.ndarray) -> tuple[pa.Table, np.ndarray]:
+def _variant_table(
+    variants: Variants, task: Task, sample: int, contig_number: np.ndarray
+) -> tuple[pa.Table, np.ndarray]:
     """The records as rows of `VARIANT_SCHEMA`, and the bin key of each."""
     n = variants.start.size
     index, number, margin = store.place_variants(
@@ -244,7 +274,8 @@ def _variant_table(variants: Variants, task: Task, sample: int, contig_number: n
         variants.allele1, variants.allele2, variants.phased, variants.phase_set,
     ]  # fmt: skip
     texts = [
-        _strings(variants.ref), _strings(variants.alts), _strings(variants.filters), _lists(variants.ad), _lists(variants.pl),
+        _strings(variants.ref), _strings(variants.alts), _strings(variants.filters),
+        _lists(variants.ad), _lists(variants.pl),
     ]  # fmt: skip
     table = pa.table([*map(store.column, numbers), *texts], schema=pa.schema(list(store.VARIANT_SCHEMA)[:-1]))
     if index.size != n:
@@ -309,7 +340,8 @@ def _commit(
     meta = {
         "build": build, "bin_bp": params.bin_bp, "margin_bp": MARGIN_BP, "params": asdict(params), "headers": headers,
         "samples": samples.path, "next_sample": next_sample,
-        "next_batch": (old.commit.meta["next_batch"] if old else 0) + -(-len(rows) // params.batch_samples), "parts": parts,
+        "next_batch": (old.commit.meta["next_batch"] if old else 0) + -(-len(rows) // params.batch_samples),
+        "parts": parts,
     }  # fmt: skip
     inputs = sorted(("gvcf", line["gvcf_sha256"]) for line in lines)
     record = provenance("joint ingest", asdict(params), inputs)
@@ -320,12 +352,19 @@ def _sample_table(lines: list[dict[str, Any]]) -> pa.Table:
     columns = []
     for field in store.SAMPLE_SCHEMA:
         cells = [line[field.name] for line in lines]
-        columns.append(store.text(cells) if field.type == pa.string() else store.column(np.array(cells, field.type.to_pandas_dtype())))
+        columns.append(
+            store.text(cells)
+            if field.type == pa.string()
+            else store.column(np.array(cells, field.type.to_pandas_dtype()))
+        )
     return pa.table(columns, schema=store.SAMPLE_SCHEMA)
 
 
 def _sample_lines(tasks: list[Task], results: list[dict[str, Any]], headers: list[Any]) -> list[dict[str, Any]]:
-    """One line per sample, put together from the stretches of its batch. New contig tables are appended to `headers`."""
+    """One line per sample, put together from the stretches of its batch.
+
+    New contig tables are appended to `headers`.
+    """
     from cohelix.joint.gvcf.bgzf import file_digest
 
     lines: dict[int, dict[str, Any]] = {}
@@ -341,7 +380,8 @@ def _sample_lines(tasks: list[Task], results: list[dict[str, Any]], headers: lis
             line["n_variants"] += sample["n_variants"]
             line["n_blocks"] += sample["n_blocks"]
             line |= {
-                "sample": number, "sample_id": row.sample_id, "sex": row.sex, "batch_label": row.batch, "batch": task.batch,
+                "sample": number, "sample_id": row.sample_id, "sex": row.sex, "batch_label": row.batch,
+                "batch": task.batch,
                 "header": headers.index(table), "gvcf_sha256": sample["sha256"],
             }  # fmt: skip
     for number, (row, of_sample) in seams.items():
@@ -357,6 +397,7 @@ def _refuse_twins(table: pa.Table, rows: list[manifest.Row], added: int) -> None
         if digest in first and at >= len(digests) - added:
             row = rows[at - (len(digests) - added)].number
             raise InputError(
-                f"the gVCF of manifest row {row} has the same content as another sample's. Correct the path, or take the row off."
+                f"the gVCF of manifest row {row} has the same content as another sample's. Correct the path, or take "
+                "the row off."
             )
         first.setdefault(digest, at)

@@ -20,7 +20,10 @@ COLUMNS = ("sample_id", "path", "sex", "batch")
 
 @dataclass(frozen=True)
 class Row:
-    """number: the line of the manifest, its header being line 1. sex: male, female or unknown. batch: free text, may be empty."""
+    """number: the line of the manifest, its header being line 1.
+
+    sex: male, female or unknown. batch: free text, may be empty.
+    """
 
     number: int
     sample_id: str
@@ -33,7 +36,9 @@ def read(path: str) -> list[Row]:
     """The rows of a manifest. Raises InputError for the first thing that is wrong."""
     rows, problems = examine(path)
     if problems:
-        raise InputError(problems[0] + ("" if len(problems) == 1 else f" ({len(problems) - 1} more: cohelix joint lint)"))
+        raise InputError(
+            problems[0] + ("" if len(problems) == 1 else f" ({len(problems) - 1} more: cohelix joint lint)")
+        )
     return rows
 
 
@@ -58,7 +63,8 @@ def examine(path: str) -> tuple[list[Row], list[str]]:
         known = ", ".join(name for name in header if name in COLUMNS) or "none of them"
         other = f", and something else in column {', '.join(map(str, unknown[:20]))}" if unknown else ""
         raise InputError(
-            f"expected the tab-separated columns sample_id, path and if wanted sex, batch; found {known}{other}. Correct the first line."
+            f"expected the tab-separated columns sample_id, path and if wanted sex, batch; found {known}{other}. "
+            "Correct the first line."
         )
     rows, problems = [], []
     for number, line in enumerate(lines[1:], start=2):
@@ -66,20 +72,25 @@ def examine(path: str) -> tuple[list[Row], list[str]]:
             continue
         fields = line.split("\t")
         if len(fields) != len(header):
-            problems.append(f"manifest row {number}: expected {len(header)} fields, found {len(fields)}. Separate them by tabs.")
+            problems.append(
+                f"manifest row {number}: expected {len(header)} fields, found {len(fields)}. Separate them by tabs."
+            )
             continue
         row = dict(zip(header, fields, strict=True))
         try:
             sex = parse_sex(row.get("sex", ""))
         except InputError:
             problems.append(
-                f"manifest row {number}: expected a sex of male/female/unknown (M, F, 1, 2, 0, XX, XY or NA), found something else. "
+                f"manifest row {number}: expected a sex of male/female/unknown (M, F, 1, 2, 0, XX, XY or NA), found "
+                "something else. "
                 "Correct it."
             )
             continue
         problems += [f"manifest row {number}: {problem}" for problem in _check_id(row["sample_id"])]
         if not row["path"].strip() or not row["path"].isprintable():
-            problems.append(f"manifest row {number}: path is empty, or holds characters that no file name should. Correct it.")
+            problems.append(
+                f"manifest row {number}: path is empty, or holds characters that no file name should. Correct it."
+            )
             continue
         rows.append(Row(number, row["sample_id"], _resolve(path, row["path"]), sex, row.get("batch", "")))
     if not rows and not problems:
@@ -93,7 +104,8 @@ def _check_id(sample_id: str) -> list[str]:
     if not sample_id:
         return ["sample_id is empty. Name the sample."]
     return [
-        "sample_id cannot be used in VCF, PLINK and file systems alike: expected up to 255 of A-Z a-z 0-9 . _ : + @ = ~ - with a "
+        "sample_id cannot be used in VCF, PLINK and file systems alike: expected up to 255 of A-Z a-z 0-9 . _ : + @ = "
+        "~ - with a "
         "letter or digit first, found something else. Rename the sample."
     ]
 
@@ -104,9 +116,13 @@ def _duplicates(rows: Sequence[Row]) -> list[str]:
     first_path: dict[str, int] = {}
     for row in rows:
         if row.sample_id in first_id:
-            problems.append(f"manifest rows {first_id[row.sample_id]} and {row.number} have the same sample_id. Keep one.")
+            problems.append(
+                f"manifest rows {first_id[row.sample_id]} and {row.number} have the same sample_id. Keep one."
+            )
         elif row.path in first_path:
-            problems.append(f"manifest rows {first_path[row.path]} and {row.number} name the same file. Correct one of the paths.")
+            problems.append(
+                f"manifest rows {first_path[row.path]} and {row.number} name the same file. Correct one of the paths."
+            )
         first_id.setdefault(row.sample_id, row.number)
         first_path.setdefault(row.path, row.number)
     return problems

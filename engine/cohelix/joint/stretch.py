@@ -1,4 +1,7 @@
-"""Large gVCFs are read in stretches of the genome, by their index; and it is proved that the stretches make up the whole file."""
+"""Large gVCFs are read in stretches of the genome, by their index;
+
+and it is proved that the stretches make up the whole file.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,9 @@ def file_stamp(path: str) -> tuple[int, int]:
 
 
 def plan(batch: Sequence[manifest.Row], params: IngestParams) -> list[Region | None]:
-    """[None], all in one go, unless the batch is larger than a task may be and every file has an index and contig lengths."""
+    """[None], all in one go, unless the batch is larger than a task may be and every file has an index and contig
+    lengths.
+    """
     mebibytes = sum(max(file_stamp(row.path)[0], 0) for row in batch) / (1 << 20)
     if mebibytes <= params.stretch_mib or not all(index.find(row.path) for row in batch):
         return [None]
@@ -62,7 +67,8 @@ def seam_of(reader: GvcfReader) -> dict[str, Any]:
 
 
 def check(row: manifest.Row, seams: Sequence[tuple[Region, dict[str, Any]]]) -> None:
-    """Refuse an index that led past records: each stretch must begin at the very record at which the one before it ended.
+    """Refuse an index that led past records: each stretch must begin at the very record at which the one before it
+    ended.
 
     Raises InputError. seams: of all stretches of one file, with neighbours on a contig one after another.
     """
@@ -79,6 +85,7 @@ def check(row: manifest.Row, seams: Sequence[tuple[Region, dict[str, Any]]]) -> 
 
 def _misled(row: manifest.Row) -> InputError:
     return InputError(
-        f"gVCF of manifest row {row.number}: the index leads past some of the records (it is stale, or of another file). "
+        f"gVCF of manifest row {row.number}: the index leads past some of the records (it is stale, or of another "
+        "file). "
         "Make it again with tabix."
     )

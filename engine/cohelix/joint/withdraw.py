@@ -107,7 +107,8 @@ def _purge(calls: str, commit: dataset.Commit) -> None:
     """Remove every version but the newest, and every file that only those named (the samples tables last)."""
     if dataset.unfinished(calls):
         raise InputError(
-            "another run is writing to this store, so nothing was removed yet. Give the same command again when it is done."
+            "another run is writing to this store, so nothing was removed yet. Give the same command again when it is "
+            "done."
         )
     for version in range(1, commit.version):
         storage.remove(storage.join(calls, "_commit", f"{version:06d}.json"))

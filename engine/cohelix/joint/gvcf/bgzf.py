@@ -1,7 +1,8 @@
 """Text of a gVCF in chunks of whole lines: BGZF, other gzip, or plain.
 
-BGZF is inflated block by block with libdeflate, which checks each block's CRC. A BGZF file must end with the empty end-of-file
-block: a copy that was cut, even between two blocks, lacks it, and half a genome would pass for a whole one.
+BGZF is inflated block by block with libdeflate, which checks each block's CRC. A BGZF file must end with the empty
+end-of-file block: a copy that was cut, even between two blocks, lacks it, and half a genome would pass for a whole
+one.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ def open_binary(path: str) -> Any:
     except FileNotFoundError:
         raise InputError("expected a file, found none at that path. Correct the path in the manifest.") from None
     except PermissionError:
-        raise InputError("expected a readable file, found one this user may not read. Change its permissions.") from None
+        raise InputError(
+            "expected a readable file, found one this user may not read. Change its permissions."
+        ) from None
     except IsADirectoryError:
         raise InputError("expected a file, found a folder. Correct the path in the manifest.") from None
     except OSError as error:  # strerror without the file name, which may hold a sample's name
@@ -56,7 +59,9 @@ def block_size(data: bytes, at: int) -> int:
     if len(data) - at < 18:
         return 0
     if data[at : at + 4] != b"\x1f\x8b\x08\x04":
-        raise InputError("expected a BGZF block, found other bytes. The file is damaged: restore it or compress it again.")
+        raise InputError(
+            "expected a BGZF block, found other bytes. The file is damaged: restore it or compress it again."
+        )
     extra = struct.unpack_from("<H", data, at + 10)[0]
     if data[at + 12 : at + 16] == b"BC\x02\x00":
         return int(struct.unpack_from("<H", data, at + 16)[0]) + 1
@@ -100,7 +105,9 @@ def text_chunks(path: str, *, offset: int = 0, digest: Any = None, chunk_bytes: 
         cut = piece.rfind(b"\n") + 1
         if cut == 0:  # one line longer than a chunk: go on until it ends
             if held > _LONGEST_LINE:
-                raise InputError(f"expected lines of up to {_LONGEST_LINE >> 20} MiB, found a longer one. Is this a gVCF?")
+                raise InputError(
+                    f"expected lines of up to {_LONGEST_LINE >> 20} MiB, found a longer one. Is this a gVCF?"
+                )
             rest.append(piece)
             held += len(piece)
             continue
@@ -162,13 +169,17 @@ def _bgzf(handle: BinaryIO, digest: Any) -> Iterator[bytes]:
 def _gzip(handle: BinaryIO, digest: Any) -> Iterator[bytes]:
     from isal import igzip, igzip_lib
 
+    damaged: tuple[type[BaseException], ...] = (EOFError, OSError, igzip.BadGzipFile, igzip_lib.IsalError)
+    open_stream: Any = igzip.GzipFile  # isal has no types
     raw = handle if digest is None else _Hashing(handle, digest)
     try:
-        with igzip.GzipFile(fileobj=raw, mode="rb") as stream:
+        with open_stream(fileobj=raw, mode="rb") as stream:
             while piece := stream.read(_READ_BYTES):
                 yield piece
-    except (EOFError, OSError, igzip.BadGzipFile, igzip_lib.IsalError):
-        raise InputError("the gzip file is cut short or damaged. Restore it, or compress it again with bgzip.") from None
+    except damaged:
+        raise InputError(
+            "the gzip file is cut short or damaged. Restore it, or compress it again with bgzip."
+        ) from None
 
 
 class _Hashing(io.RawIOBase):

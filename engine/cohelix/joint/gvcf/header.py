@@ -27,7 +27,10 @@ _KEPT = 64
 
 @dataclass(frozen=True)
 class Header:
-    """contigs in header order (may be empty; one object for all files with the same lines); the sample's name as the header writes it."""
+    """contigs in header order (may be empty;
+
+    one object for all files with the same lines); the sample's name as the header writes it.
+    """
 
     contigs: tuple[Contig, ...]
     sample: str
@@ -35,7 +38,10 @@ class Header:
 
 @dataclass(frozen=True)
 class Names:
-    """Contigs as the kernels take them: names one after another (uint8), where each begins (contigs + 1,), lengths (0 not known)."""
+    """Contigs as the kernels take them:
+
+    names one after another (uint8), where each begins (contigs + 1,), lengths (0 not known).
+    """
 
     text: np.ndarray
     at: np.ndarray
@@ -68,18 +74,25 @@ def split(text: bytes) -> tuple[Header, int]:
     at = 0 if text.startswith(b"#CHROM") else text.find(b"\n#CHROM") + 1
     if not text.startswith(b"#"):
         if text.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
-            raise InputError("expected plain ASCII text, found a byte-order mark. Save the file without it (UTF-8, no BOM).")
+            raise InputError(
+                "expected plain ASCII text, found a byte-order mark. Save the file without it (UTF-8, no BOM)."
+            )
         raise InputError("expected a VCF header that starts with ##fileformat, found other text. Is this a gVCF?")
     if at == 0 and not text.startswith(b"#CHROM"):
-        raise InputError("expected a #CHROM line at the end of the header, found none. The file is cut short or not a VCF.")
+        raise InputError(
+            "expected a #CHROM line at the end of the header, found none. The file is cut short or not a VCF."
+        )
     end = text.find(b"\n", at)
     end = len(text) if end < 0 else end
     columns = text[at:end].rstrip(b"\r").split(b"\t")
     if columns[:9] != _FIXED:
-        raise InputError("expected the columns #CHROM POS ID REF ALT QUAL FILTER INFO FORMAT and one sample, found others.")
+        raise InputError(
+            "expected the columns #CHROM POS ID REF ALT QUAL FILTER INFO FORMAT and one sample, found others."
+        )
     if len(columns) != 10:
         raise InputError(
-            f"expected a gVCF of one sample, found {len(columns) - 9} samples. Give each sample's own gVCF, not a joint VCF."
+            f"expected a gVCF of one sample, found {len(columns) - 9} samples. Give each sample's own gVCF, not a "
+            "joint VCF."
         )
     return Header(_contigs(_contig_lines(text[:at])), columns[9].decode("utf-8", "replace")), min(end + 1, len(text))
 
@@ -102,7 +115,9 @@ def _contigs(meta: bytes) -> tuple[Contig, ...]:
         if name is None:
             raise InputError("a ##contig line of the header has no ID. Correct the header.")
         if len(name[1]) > _LONGEST_NAME:
-            raise InputError(f"expected contig names of up to {_LONGEST_NAME} characters, found a longer one. Correct the header.")
+            raise InputError(
+                f"expected contig names of up to {_LONGEST_NAME} characters, found a longer one. Correct the header."
+            )
         length = _LENGTH.search(match[1])
         key = name[1].decode("utf-8", "replace")
         if key in found:

@@ -1,4 +1,7 @@
-"""Where in a BGZF file a region starts, by its tabix (.tbi) or CSI index. Format: the SAM/tabix specification of hts-specs."""
+"""Where in a BGZF file a region starts, by its tabix (.tbi) or CSI index.
+
+Format: the SAM/tabix specification of hts-specs.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,20 @@ _LINEAR_SHIFT = 14
 
 @dataclass(frozen=True)
 class Index:
-    """names: contigs with records. chunks[contig]: (first base, virtual offset) pairs, ascending by base, for windows of `window` bases."""
+    """names: contigs with records.
+
+    chunks[contig]: (first base, virtual offset) pairs, ascending by base, for windows of `window` bases.
+    """
 
     names: tuple[str, ...]
     chunks: tuple[tuple[tuple[int, int], ...], ...]
     window: int
 
     def offset(self, contig: str, start: int) -> int | None:
-        """Virtual offset at or before the first record that overlaps base `start`; None where the contig has no record."""
+        """Virtual offset at or before the first record that overlaps base `start`;
+
+        None where the contig has no record.
+        """
         if contig not in self.names:
             return None
         best = None
@@ -51,7 +60,10 @@ def read(path: str) -> Index:
 
 
 def check(path: str, index: Index) -> None:
-    """Refuse an index that does not belong to the BGZF file at `path`: where it points, there must be the records it tells of."""
+    """Refuse an index that does not belong to the BGZF file at `path`:
+
+    where it points, there must be the records it tells of.
+    """
     for name, chunks in zip(index.names, index.chunks, strict=False):
         for at in sorted({0, len(chunks) // 2, len(chunks) - 1}) if chunks else ():
             base, offset = chunks[at]

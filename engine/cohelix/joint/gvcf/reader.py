@@ -52,9 +52,10 @@ class Blocks:
 class Variants:
     """Variant records, sorted by contig and start. Text columns are (offsets int32 (records + 1,), bytes uint8) pairs.
 
-    contig, start, end (start + length of REF), gq, dp, phase_set int32 (-1 missing). allele1, allele2 int16: 0 REF, k the k-th of
-    `alts`, one more than there are alts the unnamed alternate (<NON_REF>), -1 a dot, -2 no second copy. phased int8.
-    ref, alts (comma-separated), filters text; ad (REF, then each alt) and pl (VCF's genotype order) number lists.
+    contig, start, end (start + length of REF), gq, dp, phase_set int32 (-1 missing). allele1, allele2 int16: 0 REF, k
+    the k-th of `alts`, one more than there are alts the unnamed alternate (<NON_REF>), -1 a dot, -2 no second copy.
+    phased int8. ref, alts (comma-separated), filters text; ad (REF, then each alt) and pl (VCF's genotype order)
+    number lists.
     """
 
     contig: np.ndarray
@@ -91,8 +92,9 @@ END_OF_FILE = ""
 class Seam:
     """Where the records of a region begin and end in the file. Records are told by the sha256 of their line.
 
-    head: the file's first record. first: the first that starts in the region or behind it; next: the first that starts behind it.
-    All three may be END_OF_FILE. across_start, across_end: records that lie over the region's first or last boundary.
+    head: the file's first record. first: the first that starts in the region or behind it; next: the first that
+    starts behind it. All three may be END_OF_FILE. across_start, across_end: records that lie over the region's first
+    or last boundary.
     """
 
     head: str = END_OF_FILE
@@ -105,8 +107,8 @@ class Seam:
 class GvcfReader:
     """Reads one gVCF, chunk by chunk: `header` first, then `records()` once.
 
-    Contig indices in the columns are those of `contigs`. `digest` is the sha256 of the stored bytes after a whole read. `is_gvcf`, after a read: some record
-    was a reference block, or named the unnamed alternate.
+    Contig indices in the columns are those of `contigs`. `digest` is the sha256 of the stored bytes after a whole
+    read. `is_gvcf`, after a read: some record was a reference block, or named the unnamed alternate.
     """
 
     def __init__(self, path: str, *, region: Region | None = None, digest: bool = True, chunk_bytes: int = 0) -> None:
@@ -121,7 +123,9 @@ class GvcfReader:
             if _header_is_whole(text):
                 break
             if len(text) > _LARGEST_HEADER:
-                raise InputError(f"expected a header of up to {_LARGEST_HEADER >> 20} MiB, found a larger one. Is this a gVCF?")
+                raise InputError(
+                    f"expected a header of up to {_LARGEST_HEADER >> 20} MiB, found a larger one. Is this a gVCF?"
+                )
         self.header, at = header.split(text)
         self._first = text[at:]
         self._found: list[Contig] = []  # of a header without contig lines: names are taken as they come
@@ -164,7 +168,9 @@ class GvcfReader:
         self._chunks.close()  # type: ignore[attr-defined]
         found = index.find(self._path)
         if found is None:
-            raise InputError("reading a region needs an index beside the file, found none. Make one with: tabix -p vcf FILE")
+            raise InputError(
+                "reading a region needs an index beside the file, found none. Make one with: tabix -p vcf FILE"
+            )
         start = index.read(found).offset(self._region.contig, max(self._region.start - self._region.before, 0))
         if start is None:
             return
@@ -227,12 +233,15 @@ class _Order:
         at = int(k.first_disorder(contig, start, self.contig, self.start))
         if at >= 0:
             raise InputError(
-                f"records are not sorted: {_place(contigs, lines[at])} follows a later position. Sort the file (bcftools sort)."
+                f"records are not sorted: {_place(contigs, lines[at])} follows a later position. Sort the file "
+                "(bcftools sort)."
             )
         runs = contig[np.flatnonzero(np.diff(contig, prepend=-1))]
         for number in runs.tolist():
             if number in self._seen and number != self.contig:
-                raise InputError(f"records of contig {contigs[number].name} stand in two places. Sort the file (bcftools sort).")
+                raise InputError(
+                    f"records of contig {contigs[number].name} stand in two places. Sort the file (bcftools sort)."
+                )
             self._seen.add(number)
             self.contig = number
         length = header.names_of(contigs).lengths[contig]
@@ -268,7 +277,8 @@ def _fault(status: int, text: bytes, at: int) -> Exception:
     place = b":".join(fields[:2])[:80].decode("ascii", "replace")
     if status == k.UNKNOWN_CONTIG:
         return ReferenceMismatch(
-            f"record {place} lies on a contig that the header does not name. The file was put together from different builds, "
+            f"record {place} lies on a contig that the header does not name. The file was put together from different "
+            "builds, "
             "or its header is incomplete."
         )
     return InputError(f"record {place}: {_MESSAGES[status]}. Correct the file, or make the gVCF again.")
@@ -280,8 +290,8 @@ def _blocks(lines: np.ndarray) -> Blocks:
     state = np.where(
         (first == 0) & (second == 0), HOM_REF, np.where((first == 0) & (second == k.ABSENT), HOM_REF_HAPLOID, NO_CALL)
     ).astype(np.int8)
-    columns = (np.ascontiguousarray(rows[:, c]) for c in (k.CONTIG, k.START, k.END, k.GQ, k.DP))
-    return Blocks(*columns, state)
+    contig, start, end, gq, dp = (np.ascontiguousarray(rows[:, c]) for c in (k.CONTIG, k.START, k.END, k.GQ, k.DP))
+    return Blocks(contig, start, end, gq, dp, state)
 
 
 def _variants(data: np.ndarray, lines: np.ndarray, contigs: Sequence[Contig]) -> Variants:
@@ -297,11 +307,19 @@ def _variants(data: np.ndarray, lines: np.ndarray, contigs: Sequence[Contig]) ->
     named = 1 + _count_alts(alts)
     haploid = rows[:, k.ALLELE2] == k.ABSENT
     ad = _numbers(data, rows, k.AD_AT, k.AD_LEN, named, contigs)
+    contig, start, end, gq, dp, phase_set = (
+        np.ascontiguousarray(rows[:, c]) for c in (k.CONTIG, k.START, k.END, k.GQ, k.DP, k.PHASE_SET)
+    )
     return Variants(
-        *(np.ascontiguousarray(rows[:, c]) for c in (k.CONTIG, k.START, k.END, k.GQ, k.DP)),
-        *(rows[:, c].astype(np.int16) for c in (k.ALLELE1, k.ALLELE2)),
+        contig,
+        start,
+        end,
+        gq,
+        dp,
+        rows[:, k.ALLELE1].astype(np.int16),
+        rows[:, k.ALLELE2].astype(np.int16),
         rows[:, k.PHASED].astype(np.int8),
-        np.ascontiguousarray(rows[:, k.PHASE_SET]),
+        phase_set,
         text(k.REF_AT, k.REF_LEN),
         alts,
         filters,
@@ -315,7 +333,10 @@ def _check_text(column: tuple[np.ndarray, np.ndarray], rows: np.ndarray, contigs
     odd = np.flatnonzero((column[1] <= 32) | (column[1] >= 127))
     if odd.size:
         row = rows[np.searchsorted(column[0], odd[0], side="right") - 1]
-        raise InputError(f"record {_place(contigs, row)}: {name} holds blanks, control characters or non-ASCII text. Correct the file.")
+        raise InputError(
+            f"record {_place(contigs, row)}: {name} holds blanks, control characters or non-ASCII text. Correct the "
+            "file."
+        )
 
 
 def _has_unnamed(lines: np.ndarray, variants: Variants) -> bool:
@@ -334,7 +355,9 @@ def _numbers(
 ) -> tuple[np.ndarray, np.ndarray]:
     offsets, values, fault = k.number_lists(data, rows[:, at].copy(), rows[:, length].copy(), limit.astype(np.int32))
     if fault >= 0:
-        raise InputError(f"record {_place(contigs, rows[fault])}: AD or PL holds something that is not a number. Correct the file.")
+        raise InputError(
+            f"record {_place(contigs, rows[fault])}: AD or PL holds something that is not a number. Correct the file."
+        )
     return offsets, values
 
 
