@@ -169,8 +169,8 @@ def _bgzf(handle: BinaryIO, digest: Any) -> Iterator[bytes]:
 def _gzip(handle: BinaryIO, digest: Any) -> Iterator[bytes]:
     from isal import igzip, igzip_lib
 
-    damaged: tuple[type[BaseException], ...] = (EOFError, OSError, igzip.BadGzipFile, igzip_lib.IsalError)
-    open_stream: Any = igzip.GzipFile  # isal has no types
+    damaged: Any = (EOFError, OSError, igzip.BadGzipFile, igzip_lib.IsalError)
+    open_stream: Any = igzip.GzipFile  # isal has no types, or wrong ones
     raw = handle if digest is None else _Hashing(handle, digest)
     try:
         with open_stream(fileobj=raw, mode="rb") as stream:
