@@ -1,4 +1,4 @@
-"""The joint caller's kernels against their plain definitions (tests/oracles/joint.py), and against answers drawn by hand.
+"""The joint caller's kernels against their plain definitions (tests/oracles/joint.py).
 
 COHELIX_EXAMPLES sets the number of generated examples: test_uncompiled.py runs this file with fewer, without Numba.
 """
@@ -6,6 +6,7 @@ COHELIX_EXAMPLES sets the number of generated examples: test_uncompiled.py runs 
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,9 @@ CONTIGS = ["chr1", "chr2", "chr22", "HLA-A*01:01:01:01"]
 BASES = st.text("ACGTNacgt", min_size=1, max_size=4)
 LONG = st.integers(1, 300).map(lambda n: ("ACGT" * n)[:n])
 SPECIAL = st.sampled_from(["*", "<DEL>", "<DUP:TANDEM>", "A[chr2:17["])
-NUMBER = st.one_of(st.just("."), st.integers(0, 300).map(str), st.sampled_from(["99.7", "1.3e-05", "-3", "2e1", "99999999999"]))
+NUMBER = st.one_of(
+    st.just("."), st.integers(0, 300).map(str), st.sampled_from(["99.7", "1.3e-05", "-3", "2e1", "99999999999"])
+)
 
 
 @st.composite
@@ -40,9 +43,13 @@ def gvcf_line(draw: st.DrawFn) -> str:
     if draw(st.booleans()):
         alts = [draw(st.sampled_from([unnamed, "."]))]
         ref = draw(st.one_of(st.sampled_from("ACGTN"), BASES))
-        info = draw(st.sampled_from([".", f"END={pos + 100}", f"DP=3;END={pos}", f"END={pos};X=END=1", "MQ=3;BEND=1;XEND=2"]))
+        info = draw(
+            st.sampled_from([".", f"END={pos + 100}", f"DP=3;END={pos}", f"END={pos};X=END=1", "MQ=3;BEND=1;XEND=2"])
+        )
     else:
-        alts = draw(st.lists(st.one_of(BASES, LONG, SPECIAL), min_size=1, max_size=3)) + draw(st.sampled_from([[], [unnamed]]))
+        alts = draw(st.lists(st.one_of(BASES, LONG, SPECIAL), min_size=1, max_size=3)) + draw(
+            st.sampled_from([[], [unnamed]])
+        )
         ref = draw(st.one_of(BASES, LONG))
         info = draw(st.sampled_from([".", "DP=12;MQ=60.00", f"END={pos + 9}"]))
     top = 0 if alts == ["."] else len(alts)
@@ -51,11 +58,12 @@ def gvcf_line(draw: st.DrawFn) -> str:
     extra = draw(st.permutations(["AD", "DP", "GQ", "MIN_DP", "PL", "PS", "SB", "PGT", "SPL", "ICNT", "RGQ"]))
     keys = ["GT", *extra[: draw(st.integers(0, 11))]]
     values = {key: draw(NUMBER) for key in ("DP", "GQ", "MIN_DP", "PS")}
-    values |= {"GT": gt, "AD": draw(st.sampled_from(["10,3", "10,3,0", "."])), "PL": draw(st.sampled_from(["0,10,100", "."])),
+    values |= {"GT": gt, "AD": draw(st.sampled_from(["10,3", "10,3,0", "."])),
+               "PL": draw(st.sampled_from(["0,10,100", "."])),
                "SB": "1,2,3,4", "PGT": "0|1", "SPL": "0,3", "ICNT": ".", "RGQ": "1"}  # fmt: skip
     sample = [values[key] for key in keys][: draw(st.sampled_from([1, 2, 99]))]
-    fields = [draw(st.sampled_from(CONTIGS)), str(pos), ".", ref, ",".join(alts), "30.6", draw(st.sampled_from(["PASS", ".", "q10;LowQual"])),
-              info, ":".join(keys), ":".join(sample)]  # fmt: skip
+    fields = [draw(st.sampled_from(CONTIGS)), str(pos), ".", ref, ",".join(alts), "30.6",
+              draw(st.sampled_from(["PASS", ".", "q10;LowQual"])), info, ":".join(keys), ":".join(sample)]  # fmt: skip
     return "\t".join(fields)
 
 
@@ -80,8 +88,9 @@ def as_plain(content: bytes, row: np.ndarray) -> dict[str, Any]:
 
     second = [] if row[t.ALLELE2] == t.ABSENT else [missing(row[t.ALLELE2])]
     return {
-        "contig": row[t.CONTIG], "start": row[t.START], "end": row[t.END], "alleles": [missing(row[t.ALLELE1]), *second],
-        "phased": bool(row[t.PHASED]), "ref": cut(t.REF_AT, t.REF_LEN), "filter": cut(t.FILTER_AT, t.FILTER_LEN),
+        "contig": row[t.CONTIG], "start": row[t.START], "end": row[t.END],
+        "alleles": [missing(row[t.ALLELE1]), *second], "phased": bool(row[t.PHASED]),
+        "ref": cut(t.REF_AT, t.REF_LEN), "filter": cut(t.FILTER_AT, t.FILTER_LEN),
         "gq": missing(row[t.GQ]), "dp": missing(row[t.DP]), "phase_set": missing(row[t.PHASE_SET]),
         "ad": cut(t.AD_AT, t.AD_LEN), "pl": cut(t.PL_AT, t.PL_LEN), "kind": ("block", "variant")[row[t.KIND]],
         "n_alt": row[t.N_ALT], "alt": cut(t.ALT_AT, t.ALT_LEN),
@@ -154,11 +163,11 @@ def test_lists_of_numbers(lists: list[list[str]], limit: int) -> None:
     data = np.frombuffer("".join(cells).encode() or b"x", np.uint8)
     length = np.array([len(c) for c in cells], np.int32)
     offsets, content = text_kernels.gather(data, at, length)
-    assert [bytes(content[a:b]).decode() for a, b in zip(offsets, offsets[1:], strict=False)] == cells
+    assert [bytes(content[a:b]).decode() for a, b in pairwise(offsets)] == cells
     offsets, values, fault = text_kernels.number_lists(data, at, length, np.full(len(cells), limit, np.int32))
     assert fault == -1
     expected = [[plain.number(v) for v in c.split(",")][:limit] if c not in ("", ".") else [] for c in cells]
-    assert [[missing(v) for v in values[a:b]] for a, b in zip(offsets, offsets[1:], strict=False)] == expected
+    assert [[missing(v) for v in values[a:b]] for a, b in pairwise(offsets)] == expected
 
 
 def test_a_list_with_a_word_in_it_is_found() -> None:
@@ -171,7 +180,7 @@ def test_a_list_with_a_word_in_it_is_found() -> None:
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 4)), max_size=5), st.integers(-1, 1), st.integers(-1, 4))
 def test_the_first_record_out_of_order(places: list[tuple[int, int]], contig: int, start: int) -> None:
     chain = [(contig, start), *places]
-    expected = [i for i, (a, b) in enumerate(zip(chain, chain[1:], strict=False)) if a[0] == b[0] and b[1] < a[1]]
+    expected = [i for i, (a, b) in enumerate(pairwise(chain)) if a[0] == b[0] and b[1] < a[1]]
     columns = np.array(places, np.int32).reshape(-1, 2)
     assert text_kernels.first_disorder(columns[:, 0].copy(), columns[:, 1].copy(), contig, start) == [*expected, -1][0]
 
@@ -236,7 +245,9 @@ def some_blocks(draw: st.DrawFn, overlapping: bool) -> list[dict[str, Any]]:
 
 
 def block_arrays(blocks: list[dict[str, Any]]) -> list[np.ndarray]:
-    columns = [[-1 if b.get(name) is None else b[name] for b in blocks] for name in ("contig", "start", "end", "gq", "dp")]
+    columns = [
+        [-1 if b.get(name) is None else b[name] for b in blocks] for name in ("contig", "start", "end", "gq", "dp")
+    ]
     return [*(np.array(c, np.int32) for c in columns), np.array([b["state"] for b in blocks], np.int8)]
 
 
@@ -277,6 +288,11 @@ def test_join_bands(blocks: list[dict[str, Any]]) -> None:
     assert block_dicts(joined) == plain.join_bands(blocks, BANDS)
 
 
+@pytest.mark.parametrize(("a", "b", "lower"), [(3, 5, 3), (5, 3, 3), (-1, 5, 5), (5, -1, 5), (-1, -1, -1), (0, -1, 0)])
+def test_the_lower_of_two_of_which_one_may_be_unknown(a: int, b: int, lower: int) -> None:
+    assert kernels.lower_known(a, b) == lower
+
+
 # Samples
 
 REFERENCE = "ACGTTACCAGATTTACAGCGATACGATCTTGACATTAGCA"
@@ -289,8 +305,18 @@ def a_record(draw: st.DrawFn) -> dict[str, Any]:
     """A record over a short reference: SNPs, deletions, insertions, `*`, symbolic; any call."""
     start = draw(st.integers(0, 28))
     ref = REFERENCE[start : start + draw(st.sampled_from([1, 1, 1, 2, 3, 5, 9]))]
-    snp, other = OTHER[ref[0]], OTHER[OTHER[ref[0]]] if len(ref) > 1 else ("T" if ref[0] != "T" and OTHER[ref[0]] != "T" else "G")
-    choices = [snp + ref[1:], ref[0] + "T" + ref[1:], ref + "GG", "*", "<DEL>", other + ref[1:] if other != ref[0] else ref + "C"]
+    snp, other = (
+        OTHER[ref[0]],
+        OTHER[OTHER[ref[0]]] if len(ref) > 1 else ("T" if ref[0] != "T" and OTHER[ref[0]] != "T" else "G"),
+    )
+    choices = [
+        snp + ref[1:],
+        ref[0] + "T" + ref[1:],
+        ref + "GG",
+        "*",
+        "<DEL>",
+        other + ref[1:] if other != ref[0] else ref + "C",
+    ]
     choices += [ref[0], ref[:-1], snp] if len(ref) > 1 else []
     alts = draw(st.lists(st.sampled_from([c for c in choices if c != ref]), min_size=1, max_size=2, unique=True))
     allele = st.sampled_from([0, 0, 0, 1, 1, 1, 1, len(alts), len(alts), None, len(alts) + 1])
@@ -313,7 +339,8 @@ def a_sample(draw: st.DrawFn) -> dict[str, Any]:
         start = at + draw(st.sampled_from([0, 0, 0, 1, 4]))
         at = start + draw(st.sampled_from([1, 3, 8, 20]))
         blocks.append({"start": start, "end": at, "gq": draw(st.sampled_from([0, 15, 20, 60, None])),
-                       "dp": draw(st.sampled_from([None, 0, 5, 10, 30])), "state": draw(st.sampled_from([2, 2, 2, 2, 1, 0]))})  # fmt: skip
+                       "dp": draw(st.sampled_from([None, 0, 5, 10, 30])),
+                       "state": draw(st.sampled_from([2, 2, 2, 2, 1, 0]))})  # fmt: skip
     return {"records": records, "blocks": blocks, "sex": draw(st.integers(0, 2))}
 
 
@@ -386,7 +413,12 @@ def test_settle_overlaps(records: list[dict[str, Any]], best: bool, gq0_is_nocal
     flags = np.full(max(len(records), 1), 9, np.int8)
     overlap.settle_overlaps(digested.records, 0, len(records), best, flags)
     expected = plain.settle(records, plain.Rules(frozenset(), gq0_is_nocall=gq0_is_nocall, best=best), shared=False)
-    names = {overlap.PLAIN: "plain", overlap.CONFLICT: "conflict", overlap.COMPLETED: "completed", overlap.DEMOTED: "demoted"}
+    names = {
+        overlap.PLAIN: "plain",
+        overlap.CONFLICT: "conflict",
+        overlap.COMPLETED: "completed",
+        overlap.DEMOTED: "demoted",
+    }
     assert [names[int(f)] for f in flags[: len(records)]] == expected
 
 
@@ -405,27 +437,32 @@ def genotype(
     )  # fmt: skip
     keys = [(r.key[0], r.key[1].decode(), r.key[2].decode()) for r in spelled]
     table = np.array(
-        [(r.position, min(r.end, r.position + max_span), unify.kind_of(r.ref, r.alt), unify.substitution_of(r.ref, r.alt)) for r in spelled],
+        [(r.position, min(r.end, r.position + max_span),
+          unify.kind_of(r.ref, r.alt), unify.substitution_of(r.ref, r.alt)) for r in spelled],
         np.int32,
     ).reshape(-1, g.W_COLUMNS)  # fmt: skip
     alleles = batch.allele_table(digested, {r.key: i for i, r in enumerate(spelled)}, {}, rules.owned)
     blocks = block_arrays([b for s in samples for b in s["blocks"]])[1:]
     block_at = np.cumsum([0, *(len(s["blocks"]) for s in samples)], dtype=np.int64)
     chosen = np.array(
-        [rules.gq0_is_nocall, rules.partial_ok, rules.min_depth, rules.best, rules.adj_filter, rules.adj_gq, rules.adj_dp,
-         rules.adj_dp_haploid, round(1000 * rules.adj_ab)], np.int64,
+        [rules.gq0_is_nocall, rules.partial_ok, rules.min_depth, rules.best, rules.adj_filter, rules.adj_gq,
+         rules.adj_dp, rules.adj_dp_haploid, round(1000 * rules.adj_ab)], np.int64,
     )  # fmt: skip
     shape = (len(samples), len(spelled))
     out = {
         "cells": np.zeros(shape, np.int8), "known": np.zeros(shape, np.int8),
-        "reasons": np.zeros((shape[1], len(REASONS)), np.int64), "sites": np.zeros((shape[1], len(SITE_COUNTS)), np.int64),
+        "reasons": np.zeros((shape[1], len(REASONS)), np.int64),
+        "sites": np.zeros((shape[1], len(SITE_COUNTS)), np.int64),
         "samples": np.zeros((shape[0], len(SAMPLE_COUNTS)), np.int64),
     }  # fmt: skip
     sex = np.array([s["sex"] for s in samples], np.int8)
     g.genotype_samples(
         table, ploidy, sex, alleles, digested.records, digested.at, *blocks, block_at, chosen, *out.values()
     )
-    found = [[_cell(int(c), int(k)) for c, k in zip(*pair, strict=True)] for pair in zip(out["cells"], out["known"], strict=True)]
+    found = [
+        [_cell(int(c), int(k)) for c, k in zip(*pair, strict=True)]
+        for pair in zip(out["cells"], out["known"], strict=True)
+    ]
     expected = [
         [plain.genotype(s["records"], s["blocks"], (key, int(row[0]), int(row[1])), int(ploidy[s["sex"], w]), rules)
          for w, (key, row) in enumerate(zip(keys, table, strict=True))]
@@ -446,7 +483,8 @@ def _told(cell: plain.Cell) -> tuple[Any, ...]:
 
 
 RULES = st.fixed_dictionaries({
-    "gq0_is_nocall": st.booleans(), "partial_ok": st.booleans(), "min_depth": st.sampled_from([0, 0, 5]), "best": st.booleans(),
+    "gq0_is_nocall": st.booleans(), "partial_ok": st.booleans(), "best": st.booleans(),
+    "min_depth": st.sampled_from([0, 0, 5]),
     "adj_filter": st.sampled_from([False, False, True]), "owned": st.sampled_from([(0, 40), (0, 40), (6, 20)]),
 })  # fmt: skip
 
@@ -455,7 +493,11 @@ RULES = st.fixed_dictionaries({
 @given(st.lists(a_sample(), min_size=1, max_size=3), RULES, st.data())
 def test_genotypes_and_counts(samples: list[dict[str, Any]], choices: dict[str, Any], data: st.DataObject) -> None:
     low, high = choices["owned"]
-    carried = {(k[0], k[1].decode(), k[2].decode()) for k in digest(samples, choices["gq0_is_nocall"]).keys if low <= k[0] < high}
+    carried = {
+        (k[0], k[1].decode(), k[2].decode())
+        for k in digest(samples, choices["gq0_is_nocall"]).keys
+        if low <= k[0] < high
+    }
     forced = {(7, REFERENCE[7], "G" if REFERENCE[7] != "G" else "C"), (10, REFERENCE[10:14], ""), (15, "", "TT")}
     some = data.draw(st.sets(st.sampled_from(sorted(carried | forced)), min_size=1))
     rows = sorted(some) if data.draw(st.booleans()) else sorted(carried | forced)
@@ -467,8 +509,15 @@ def test_genotypes_and_counts(samples: list[dict[str, Any]], choices: dict[str, 
     for w in range(len(rows)):
         column = [cells[w] for cells in expected]
         counts = plain.counts(column)
-        assert dict(zip(SITE_COUNTS, out["sites"][w].tolist(), strict=True)) == {name: counts[name] for name in SITE_COUNTS}
-        assert out["reasons"][w].tolist() == [0, *(sum(c.call is None and c.reason == r for c in column) for r in REASONS[1:])]
+        assert dict(zip(SITE_COUNTS, out["sites"][w].tolist(), strict=True)) == {
+            name: counts[name] for name in SITE_COUNTS
+        }
+        assert out["reasons"][w].tolist() == [
+            0,
+            *(sum(c.call is None and c.reason == r for c in column) for r in REASONS[1:]),
+        ]
     for s, cells in enumerate(expected):
         counts = plain.sample_counts(cells, [(row.ref, row.alt) for row in spelled]) | {"n_singleton": 0}
-        assert dict(zip(SAMPLE_COUNTS, out["samples"][s].tolist(), strict=True)) == {name: counts[name] for name in SAMPLE_COUNTS}
+        assert dict(zip(SAMPLE_COUNTS, out["samples"][s].tolist(), strict=True)) == {
+            name: counts[name] for name in SAMPLE_COUNTS
+        }

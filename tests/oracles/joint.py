@@ -1,7 +1,7 @@
-"""Plain definitions for the joint caller: one line, one allele, one base at a time, straight from docs/methods/joint.md.
+"""Plain definitions for the joint caller: one line, one allele, one base at a time, from docs/methods/joint.md.
 
-A record here is what a person reads off a gVCF line: `start` (0-based), `ref`, `alts` (list of text), `gt` (alleles: a number,
-None for a dot; one entry for a haploid call), `gq`, `dp` (None: not stated), `ad`, `pl` (lists, possibly empty).
+A record here is what a person reads off a gVCF line: `start` (0-based), `ref`, `alts` (list of text), `gt` (alleles: a
+number, None for a dot; one entry for a haploid call), `gq`, `dp` (None: not stated), `ad`, `pl` (lists, maybe empty).
 A block is `start`, `end`, `gq`, `dp`, `state` (2 reference on two copies, 1 on one, 0 no call).
 """
 
@@ -82,8 +82,13 @@ def left_align(key: Key, reference: str) -> Key:
 
 
 def allele_quality(pl: list[int | None], allele: int, n_alleles: int, haploid: bool) -> int | None:
-    """Lowest PL of a genotype without the allele, less the lowest of one with it, not below 0. None: PL has another length."""
-    genotypes = [(a,) for a in range(n_alleles)] if haploid else [(a, b) for b in range(n_alleles) for a in range(b + 1)]
+    """Lowest PL of a genotype without the allele, less the lowest of one with it, not below 0.
+
+    None: PL has another length.
+    """
+    genotypes = (
+        [(a,) for a in range(n_alleles)] if haploid else [(a, b) for b in range(n_alleles) for a in range(b + 1)]
+    )
     if len(pl) != len(genotypes):
         return None
     stated = [(g, value) for g, value in zip(genotypes, pl, strict=True) if value is not None]
@@ -105,7 +110,11 @@ def flatten(blocks: list[dict[str, Any]]) -> dict[int, tuple[int | None, int | N
     for base in range(max((b["end"] for b in blocks), default=0)):
         here = [b for b in blocks if b["start"] <= base < b["end"]]
         if here:
-            out[base] = (_lowest([b["gq"] for b in here]), _lowest([b["dp"] for b in here]), min(b["state"] for b in here))
+            out[base] = (
+                _lowest([b["gq"] for b in here]),
+                _lowest([b["dp"] for b in here]),
+                min(b["state"] for b in here),
+            )
     return out
 
 
@@ -149,7 +158,7 @@ class Rules:
 
 @dataclass
 class Cell:
-    """call: copies of the row's allele, or None with a reason. one: on one chromosome. known: what is said of each copy."""
+    """call: copies of the row's allele, or None with a reason. one: on one chromosome. known: what each copy is."""
 
     call: int | None
     one: bool = False
@@ -212,7 +221,9 @@ def chromosomes(copies: list[list[Any]], here: list[int]) -> int:
 
 
 def settle(records: list[dict[str, Any]], rules: Rules, shared: bool = True) -> list[str]:
-    """What becomes of each record of a sample beside its others: plain, conflict, completed or demoted. From left to right.
+    """What becomes of each record of a sample beside its others: plain, conflict, completed or demoted.
+
+    Bases are taken from left to right.
 
     shared: records that carry one and the same allele are in conflict, too.
     """
@@ -335,7 +346,13 @@ def _not_carried(
     haploid = any(b["state"] == 1 for b in blocks) or any(len(copies[i]) == 1 for i in called if flags[i] != "conflict")
     one = ploidy == 1 or (ploidy < 0 and haploid)
 
-    deleting = [i for i in over if flags[i] != "demoted" for c in copies[i] if isinstance(c, tuple) and position in deleted_bases(c)]
+    deleting = [
+        i
+        for i in over
+        if flags[i] != "demoted"
+        for c in copies[i]
+        if isinstance(c, tuple) and position in deleted_bases(c)
+    ]
     starring = [i for i in over if flags[i] != "demoted" and "star" in copies[i]
                 and records[i]["start"] <= position < records[i]["start"] + len(records[i]["ref"])]  # fmt: skip
     stars = max([len(deleting), *(copies[i].count("star") for i in starring)])  # `*` speaks of the same deletions

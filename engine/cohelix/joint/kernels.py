@@ -143,7 +143,7 @@ def trim(
 
 @leaf
 def allele_quality(pl: np.ndarray, at: int, end: int, allele: int, n_alleles: int, haploid: bool) -> int:
-    """Phred odds that the sample carries `allele`: lowest PL without it, less the lowest with it, at least 0. -1: no PL."""
+    """Phred odds of carrying `allele`: lowest PL without it, less the lowest with it, at least 0. -1: no PL."""
     expected = n_alleles if haploid else n_alleles * (n_alleles + 1) // 2
     if end - at != expected:
         return -1
@@ -163,12 +163,12 @@ def allele_quality(pl: np.ndarray, at: int, end: int, allele: int, n_alleles: in
 @leaf
 def _hash(start: int, ref: np.ndarray, ref_at: int, ref_end: int, alt: np.ndarray, alt_at: int, alt_end: int) -> int:
     """At most 62 bits, in numbers that do not overflow: without Numba, NumPy would warn."""
-    value = start
+    value = int(start)
     for i in range(ref_at, ref_end):
-        value = ((value * 33) ^ _upper(ref[i])) & _HASH_MASK
+        value = ((value * 33) ^ int(_upper(ref[i]))) & _HASH_MASK
     value = ((value * 33) ^ 257) & _HASH_MASK
     for i in range(alt_at, alt_end):
-        value = ((value * 33) ^ _upper(alt[i])) & _HASH_MASK
+        value = ((value * 33) ^ int(_upper(alt[i]))) & _HASH_MASK
     value = (value ^ (value >> 29)) & 0x7FFFFFFF
     return (value * 0x9E3779B1) >> 7
 
@@ -196,9 +196,10 @@ def collect_alleles(
     """Trim the called alleles of variant records and number the distinct ones.
 
     start, gq (records,) int32; allele (records, 2) int16 as the store has them; text and lists as (offsets, content).
-    Returns codes (records, 2) int32; the distinct alleles (alleles, A_COLUMNS) int64: first changed base, slices of `ref`
-    and `alts` that spell them, called copies, best and second-best quality, neighbouring reference bases (0 unknown); for
-    each record the number of leading bases that REF shares with its called alternates, 0 or 1; its allele quality (-1 unknown).
+    Returns codes (records, 2) int32; the distinct alleles (alleles, A_COLUMNS) int64: first changed base, slices of
+    `ref` and `alts` that spell them, called copies, best and second-best quality, neighbouring reference bases
+    (0 unknown); for each record the number of leading bases that REF shares with its called alternates, 0 or 1; its
+    allele quality (-1 unknown).
     Records of GQ 0 under `gq0_is_nocall` are uncalled on both copies.
     """
     n = start.size

@@ -45,7 +45,7 @@ def _deletes(alleles: np.ndarray, code: int, position: int) -> bool:
 
 
 @leaf
-def deleted_copies(
+def _deleted_copies(
     records: np.ndarray, flags: np.ndarray, alleles: np.ndarray, low: int, high: int, position: int, skip: int
 ) -> int:
     """Copies of base `position` that called deletions of records [low, high) remove; record `skip` is left out."""
@@ -332,7 +332,7 @@ def _genotype_sample(
         if i >= 0:
             deleted = 0
             if records[i, o.R_CODE2] == ABSENT:
-                deleted = deleted_copies(records, flags, alleles, r, high, position, i)
+                deleted = _deleted_copies(records, flags, alleles, r, high, position, i)
             cell, copies = _own_call(records, i, flags[i], w, alleles, ploidy, deleted, settings)
             gq, dp, ref_reads = records[i, o.R_GQ], records[i, o.R_DP], records[i, o.R_REF_READS]
             first = records[i, o.R_CODE1]
