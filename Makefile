@@ -54,7 +54,7 @@ demo: $(BIN)/.core
 	@echo; echo "The callset is $(DEMO)/cohort.callset: genotypes/*.pgen (open them with plink2), sites/*.parquet, samples-*.parquet."
 
 test: setup
-	$(BIN)/pytest -m "not jvm"
+	$(BIN)/pytest -n auto --dist loadfile -m "not jvm"
 	$(BIN)/pytest -m jvm
 
 lint: $(BIN)/.all

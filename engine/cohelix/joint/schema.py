@@ -70,7 +70,7 @@ class IngestParams:
     bands: str = "none"
     """"none" keeps reference blocks as they are;
 
-    "aou" joins neighbours in one GQ band of 0/10/20/30/40/60 (notes: GVS).
+    "aou" joins neighbours in one GQ band of 0/10/20/30/40/60 (GVS reference states).
     """
     overlapping_blocks: str = "refuse"
     """"refuse", or "minimum": over a base with two reference blocks the lower GQ and DP count."""
@@ -152,4 +152,4 @@ MARGIN_BP = 1_000
 """Each bin's files also hold what lies this far beyond its end, so that a bin is called from its own files."""
 
 BANDS = (0, 10, 20, 30, 40, 60)
-"""Lower ends of the GQ bands of "aou" (GVS reference states, notes on GVS)."""
+"""Lower ends of the GQ bands of "aou": the reference states of GVS."""
