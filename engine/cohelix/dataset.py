@@ -17,13 +17,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from cohelix import storage
-from cohelix.errors import ContractError, InputError
+from cohelix.errors import CohelixError, ContractError, InputError
 
 FORMAT = 1
 """Version of the commit format. A reader refuses a newer one."""
@@ -186,6 +187,26 @@ class Writer:
         ):
             storage.remove_tree(self.root)
 
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Around the work of a run that `begin` began: what fails for good is abandoned, what was stopped can go on."""
+        try:
+            yield
+        except CohelixError:
+            self.abandon()
+            raise
+        except FileNotFoundError:
+            newest = max(_versions(self.root), default=0)
+            if newest <= int(self.run.split("-")[0]):
+                raise
+            self.abandon()  # its staging folder is gone, since what it works for can no longer be
+            raise self._overtaken(newest) from None
+
+    def _overtaken(self, version: int) -> InputError:
+        return InputError(
+            f"another run has committed version {version} to {self.root} meanwhile. Nothing was lost; run again."
+        )
+
     def finish(self) -> None:
         """Clean up behind a commit.
 
@@ -214,10 +235,7 @@ class Writer:
         data = canonical_json(payload)
         storage.write(self.mark, hashlib.sha256(data).hexdigest().encode())
         if not storage.create_exclusive(_commit_path(self.root, commit.version), data):
-            raise InputError(
-                f"another run has committed version {commit.version} to {self.root} meanwhile. Nothing was lost; run "
-                "again."
-            )
+            raise self._overtaken(commit.version)
         self.finish()
         return commit
 
@@ -269,9 +287,11 @@ def _run_of(work: Any, after: int) -> str:
 
 
 def _is_mark_of(mark: str, root: str, version: int) -> bool:
-    if not storage.exists(mark):
+    try:
+        said = storage.read(mark)
+    except FileNotFoundError:
         return False
-    return storage.read(mark) == hashlib.sha256(storage.read(_commit_path(root, version))).hexdigest().encode()
+    return said == hashlib.sha256(storage.read(_commit_path(root, version))).hexdigest().encode()
 
 
 def unfinished(root: str) -> list[str]:

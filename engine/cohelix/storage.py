@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,10 @@ def read(path: str) -> bytes:
 def listing(folder: str) -> list[str]:
     """Names directly under `folder`, sorted; empty where the folder does not exist."""
     if is_local(folder):
-        place = local_path(folder)
-        return sorted(os.listdir(place)) if place.is_dir() else []
+        try:
+            return sorted(os.listdir(local_path(folder)))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
     filesystem, inner = _remote(folder)
     if not filesystem.exists(inner):
         return []
@@ -144,7 +146,8 @@ def remove_tree(folder: str) -> None:
         return
     filesystem, inner = _remote(folder)
     if filesystem.exists(inner):
-        filesystem.rm(inner, recursive=True)
+        with suppress(FileNotFoundError):  # another was faster
+            filesystem.rm(inner, recursive=True)
 
 
 def remove(path: str) -> None:
@@ -153,7 +156,8 @@ def remove(path: str) -> None:
         return
     filesystem, inner = _remote(path)
     if filesystem.exists(inner):
-        filesystem.rm_file(inner)
+        with suppress(FileNotFoundError):
+            filesystem.rm_file(inner)
 
 
 @contextmanager

@@ -1,8 +1,9 @@
-"""Runs command lines of cohelix, each in a fork of this process (which has everything loaded), and kills some with SIGKILL.
+"""Runs command lines of cohelix, each in a fork of this process (which has all code loaded), and kills some of them.
 
-A request is a JSON line on standard input: {"words": the command line, "step": k to be killed just before the k-th step that
-reaches the disk, "delay": seconds after which to be killed}; both may be null. The answer is a JSON line: {"signal": 9 if it was
-killed, else 0; "code": its exit code; "steps": steps it took}. What the commands print goes to standard error.
+A request is a JSON line on standard input: {"words": the command line, "step": k to be killed just before the k-th
+step that reaches the disk, "delay": seconds after which to be killed}; both may be null. The answer is a JSON line:
+{"signal": 9 if it was killed, else 0; "code": its exit code; "steps": steps it took}. What the commands print goes to
+standard error.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ STEPS = ("fsync", "replace", "link", "unlink", "rmdir", "mkdir")
 
 
 def _count_steps(kill_at: int | None) -> list[int]:
-    """From here on every call of this process that changes the disk for good counts; before the `kill_at`-th it dies."""
+    """Every call of this process that changes the disk for good counts from here on; before the `kill_at`-th it dies."""
     taken = [0]
     guard = threading.Lock()
 
@@ -51,7 +52,7 @@ def _child(words: list[str], kill_at: int | None, report: int) -> None:
 
 
 def _load_everything() -> None:
-    """One small run in this process, on one core: what is forked after it has all code, and no thread was lost on the way."""
+    """One small run in this process, on one core: what is forked later has all code, and no thread is lost."""
     from cohelix.cli.__main__ import run
     from tests.joint import made
 

@@ -1,6 +1,7 @@
 """Killed with SIGKILL at any point and started again, a command ends with what an undisturbed run gives, byte for byte.
 
-What readers saw before stays whole all the while. Points are both steps that reach the disk, and moments drawn at random.
+What readers saw before stays whole all the while. Points are both steps that reach the disk, and moments drawn at
+random.
 """
 
 from __future__ import annotations
@@ -58,9 +59,11 @@ def server(root: Path) -> Iterator[Run]:
 
 
 class Scenario:
-    """A command that makes version `versions + 1` of `name` in a folder that is copied from `template` for every run."""
+    """A command that makes a new version of `name`, in a folder that is copied from `template` for every run."""
 
-    def __init__(self, server: Run, template: Path, folder: Path, name: str, words: Callable[[Path], list[str]]) -> None:
+    def __init__(
+        self, server: Run, template: Path, folder: Path, name: str, words: Callable[[Path], list[str]]
+    ) -> None:
         self.server, self.template, self.folder, self.name, self.words = server, template, folder, name, words
         self.old = made.tree(template / name)
         whole = self._copy("whole")
@@ -139,7 +142,17 @@ def _adding(server: Run, rows: Rows, first: int, batch_samples: int, folder: Pat
     def words(place: Path) -> list[str]:
         # The manifest of the template: what a run is known by holds the paths of its inputs.
         choice = f"ingest.batch_samples={batch_samples}"
-        return ["joint", "ingest", str(template / "rest.tsv"), "--out", str(place / "x.calls"), "--set", choice, "--cores", "2"]
+        return [
+            "joint",
+            "ingest",
+            str(template / "rest.tsv"),
+            "--out",
+            str(place / "x.calls"),
+            "--set",
+            choice,
+            "--cores",
+            "2",
+        ]
 
     return Scenario(server, template, folder, "x.calls", words)
 
@@ -166,7 +179,16 @@ def _withdrawing(server: Run, rows: Rows, folder: Path, *options: str) -> Scenar
     (folder / "ids.txt").write_text(f"{rows[0][0]}\n{rows[6][0]}\n")
 
     def words(place: Path) -> list[str]:
-        return ["joint", "withdraw", str(place / "x.calls"), "--samples", str(folder / "ids.txt"), *options, "--cores", "2"]
+        return [
+            "joint",
+            "withdraw",
+            str(place / "x.calls"),
+            "--samples",
+            str(folder / "ids.txt"),
+            *options,
+            "--cores",
+            "2",
+        ]
 
     return Scenario(server, template, folder, "x.calls", words)
 
@@ -221,7 +243,7 @@ def test_call__real(server: Run, real: Rows, tmp_path: Path) -> None:
 
 
 def test_what_was_done_is_not_done_again(small: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An ingest that failed in its last batch, for a reason outside cohelix, reads that batch only when it is run again."""
+    """An ingest that failed in its last batch, for a reason outside cohelix, reads only that batch when run again."""
     from cohelix.joint import ingest as module
 
     plain, opened = module.GvcfReader, []

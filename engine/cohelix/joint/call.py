@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from cohelix import dataset, genome, storage
 from cohelix.dataset import FileEntry, Writer
-from cohelix.errors import CohelixError, InputError
+from cohelix.errors import InputError
 from cohelix.genome import Bin, Contig
 from cohelix.genotypes import callset
 from cohelix.genotypes.schema import KINDS
@@ -104,7 +104,7 @@ def call(
     samples = opened.samples()
     cohort = cohort_of(samples)
     tasks = plan(writer, opened, contigs, params, forced, only_sites, fasta, window, runtime.share(cohort))
-    try:
+    with writer.working():
         results = list(runtime.map(run, tasks, label="call"))
         inputs = sorted(("gvcf", digest) for digest in samples["gvcf_sha256"].to_pylist())
         inputs += [("sites", sites_digest)] if sites else []
@@ -120,9 +120,6 @@ def call(
             "left-aligned" if fasta else "trimmed",
             after,
         )
-    except CohelixError:
-        writer.abandon()
-        raise
 
 
 def cohort_of(samples: pa.Table) -> Cohort:

@@ -54,13 +54,10 @@ def ingest(manifest_path: str, out: str, params: IngestParams, runtime: Runtime)
     if old is not None:
         _refuse_known(rows, old)
     writer = dataset.begin(out, store.KIND, work, after=old.commit.version if old else 0)
-    try:
+    with writer.working():
         tasks = _plan(writer, rows, params, old)
         results = list(runtime.map(_run, tasks, label="ingest"))
         return _commit(writer, rows, tasks, results, params, old)
-    except CohelixError:
-        writer.abandon()
-        raise
 
 
 def _settle(params: IngestParams, old: store.CallStore) -> IngestParams:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from cohelix import dataset, storage
 from cohelix.dataset import FileEntry, Writer
-from cohelix.errors import CohelixError, InputError
+from cohelix.errors import InputError
 from cohelix.joint import store
 from cohelix.provenance import provenance
 from cohelix.runtime.protocol import Runtime
@@ -85,12 +85,9 @@ def _without(
         return opened.commit
     writer = dataset.begin(opened.root, store.KIND, work, after=opened.commit.version)
     tasks = _plan(writer, opened, gone)
-    try:
+    with writer.working():
         results = list(runtime.map(run, tasks, label="withdraw"))
         return _commit(writer, opened, samples.filter(pc.invert(leaving)), tasks, results)
-    except CohelixError:
-        writer.abandon()
-        raise
 
 
 def _ever_there(root: str) -> set[str]:
