@@ -38,7 +38,7 @@ def test_kernels_live_in_kernel_modules_only() -> None:
     outside = [
         str(path.relative_to(ROOT))
         for path in (ROOT / "engine" / "cohelix").rglob("*.py")
-        if path.name != "kernels.py" and re.search(r"^\s*@kernel\b", path.read_text(), re.MULTILINE)
+        if path.name != "kernels.py" and re.search(r"^\s*@(kernel|leaf)\b", path.read_text(), re.MULTILINE)
     ]
     assert outside == []
 
