@@ -22,7 +22,7 @@ STEPS = ("fsync", "replace", "link", "unlink", "rmdir", "mkdir")
 
 
 def _count_steps(kill_at: int | None) -> list[int]:
-    """Every call of this process that changes the disk for good counts from here on; before the `kill_at`-th it dies."""
+    """Every call that changes the disk for good counts from here on; before the `kill_at`-th this process dies."""
     taken = [0]
     guard = threading.Lock()
 

@@ -107,7 +107,7 @@ def test_adding_is_rebuilding(
     assert _callset(root, tmp_path / "x.callset", LocalRuntime(cores)) == reference
 
 
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(st.data())
 def test_adding_is_rebuilding__any_split(
     small: Rows, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -150,7 +150,7 @@ def _by_site(root: Path) -> tuple[list[dict[str, Any]], dict[str, list[int]], li
     return sites, genotypes, [sorted(partial), samples]
 
 
-@pytest.mark.parametrize("bin_bp", [10_000, 17_321, 100_000, 50_000_000])
+@pytest.mark.parametrize("bin_bp", [10_000, 17_321, 50_000_000])
 def test_bins_of_any_size_give_the_same_genotypes(
     rows: Rows, folder: Path, reference: dict[str, str], tmp_path: Path, bin_bp: int
 ) -> None:
@@ -180,7 +180,7 @@ def _leavers(rows: Rows) -> tuple[list[str], list[tuple[str, Path]]]:
     return leaving, [row for row in rows if row[0] not in leaving]
 
 
-@pytest.mark.parametrize("batch_samples", [1, 3, 100])
+@pytest.mark.parametrize("batch_samples", [3, 100])
 def test_withdrawing_is_never_having_been_there(rows: Rows, tmp_path: Path, batch_samples: int) -> None:
     leaving, staying = _leavers(rows)
     params = IngestParams(batch_samples=batch_samples)
