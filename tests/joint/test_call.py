@@ -169,6 +169,12 @@ def test_a_fasta_that_contradicts_the_gvcfs_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "y.callset").exists()
 
 
+def test_a_fasta_that_is_not_there_is_said_so(pair: Cohort, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"expected a FASTA .* Correct --fasta"):
+        pair.call(fasta=str(tmp_path / "nowhere.fa"))
+    assert not (tmp_path / "y.callset").exists()
+
+
 def test_ploidy_by_region_and_sex(tmp_path: Path) -> None:
     def person(gt: str, ref_gt: str) -> list[list[str]]:
         records = []

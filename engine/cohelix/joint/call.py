@@ -25,6 +25,7 @@ from cohelix.joint import sites as forced_sites
 from cohelix.joint import store, unify
 from cohelix.joint.batch import Batch, Records, allele_table, read_blocks, read_records
 from cohelix.joint.genotype import kernels as g
+from cohelix.joint.gvcf import bgzf
 from cohelix.joint.schema import REASONS, SAMPLE_COUNTS, SITE_COUNTS, CallParams
 from cohelix.provenance import provenance
 from cohelix.runtime.protocol import Runtime
@@ -92,11 +93,12 @@ def call(
         raise InputError(
             "--only-sites keeps nothing but the alleles of --sites, and no --sites was given. Give the file."
         )
+    fasta_digest = _fasta_digest(fasta) if fasta else ""
     window = genome.parse_region(region, contigs) if region else None
     before = dataset.find(out)
     after = before.version if before else 0
     work = {"operation": "call", "params": asdict(params), "only_sites": only_sites, "sites": sites_digest,
-            "fasta": fasta, "region": region,
+            "fasta": fasta_digest, "region": region,
             "samples": opened.commit.meta["samples"], "parts": opened.commit.meta["parts"]}  # fmt: skip
     if dataset.completed(out, callset.KIND, work):
         return callset.open_callset(out)
@@ -108,6 +110,7 @@ def call(
         results = list(runtime.map(run, tasks, label="call"))
         inputs = sorted(("gvcf", digest) for digest in samples["gvcf_sha256"].to_pylist())
         inputs += [("sites", sites_digest)] if sites else []
+        inputs += [("fasta", fasta_digest)] if fasta else []
         choices = asdict(params) | {"only_sites": only_sites, "region": region}
         return _commit(
             writer,
@@ -120,6 +123,19 @@ def call(
             "left-aligned" if fasta else "trimmed",
             after,
         )
+
+
+def _fasta_digest(fasta: str) -> str:
+    """sha256 of the reference, which is part of what a callset was made from.
+
+    Raises InputError where it cannot be read.
+    """
+    try:
+        return bgzf.file_digest(fasta)
+    except InputError:
+        raise InputError(
+            "expected a FASTA that this user can read, found none at that path. Correct --fasta."
+        ) from None
 
 
 def cohort_of(samples: pa.Table) -> Cohort:
