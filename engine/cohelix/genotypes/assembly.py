@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from cohelix import dataset, genome, storage
+from cohelix import dataset, genome
 from cohelix.dataset import FileEntry, Writer
 from cohelix.errors import ConfigError, InputError, ReferenceMismatch
 from cohelix.genome import Contig
@@ -242,16 +242,11 @@ def destination(
         raise InputError(f"{root} is a {existing.kind} data set; a callset needs a folder of its own.")
     if existing is not None and not overwrite:
         raise ConfigError(f"{root} holds a callset already. Choose another folder, or ask to overwrite it.")
-    fresh = not storage.listing(root)
     record = provenance("genotypes import", params, [("genotypes", _sha256(path)) for path in inputs])
-    try:
-        yield Writer(root, callset.KIND, record["digest"]), existing.version if existing else 0, record
-    except BaseException:
-        if fresh:
-            storage.remove_tree(root)
-        elif existing is not None:
-            dataset.collect_garbage(root)
-        raise
+    after = existing.version if existing else 0
+    writer = dataset.begin(root, callset.KIND, record["digest"], after=after)
+    with writer.working():
+        yield writer, after, record
 
 
 def _sha256(path: Path) -> str:
