@@ -120,7 +120,7 @@ def take_turns(work: Workload, engines: list[Engine], bench: Bench) -> None:
                 done.add(engine.name)
                 if repeat < 0 and not lines[-1]["timed_out"]:
                     note = f"one run without warm-up, as it takes more than {ONCE_S} s"
-                    lines = [line | {"note": note} for line in lines]
+                    lines = [line | {"note": "; ".join(filter(None, (note, bench.note)))} for line in lines]
             if repeat >= 0 or engine.name in done:
                 _record(lines, bench)
 
