@@ -1,0 +1,1 @@
+"""Who is in the cohort: families, ancestry, sex chromosomes."""
