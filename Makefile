@@ -11,7 +11,7 @@ SYNC := UV_PYTHON_DOWNLOADS=never $(BIN)/uv sync --quiet --frozen --inexact --sy
 PACKAGES := plink2 bcftools tabix libopenblas0-pthread
 DEMO := demo
 
-.PHONY: help setup tools demo test lint types contracts parity bench clean
+.PHONY: help setup tools demo test lint types contracts parity bench bench-full clean
 
 help:
 	@echo "make demo       a small cohort from simulated gVCFs to a callset, command by command"
@@ -70,8 +70,12 @@ contracts: $(BIN)/.all
 parity: setup
 	$(BIN)/pytest tests/parity tests/external
 
+# On little data, in minutes, nothing recorded; bench-full takes hours and adds to benchmarks/results.
 bench: setup
-	$(BIN)/python benchmarks/jobs.py joint
+	@$(BIN)/python benchmarks/jobs.py all --quick
+
+bench-full: setup
+	$(BIN)/python benchmarks/jobs.py all --cold
 
 clean:
 	rm -rf $(DEMO) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks

@@ -1,4 +1,4 @@
-"""What the engines are given, and what is true of it, found without any of them."""
+"""The gVCFs that the engines of the joint call are given, and what is true of it, found without any of them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import csv
 import gzip
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from benchmarks.registry import Engine
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "gvcf_1kg_chr22"
 CHR22_BASES = 50_818_468  # GRCh38
@@ -35,8 +38,29 @@ class Workload:
         return len(self.paths)
 
     @property
-    def gvcf_bytes(self) -> int:
-        return sum(path.stat().st_size for path in self.paths)
+    def bases(self) -> int:
+        return self.end - self.start + 1
+
+    @property
+    def inputs(self) -> list[Path]:
+        return [*self.paths, self.manifest]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {"gvcf": sum(path.stat().st_size for path in self.paths)}
+
+    def check(self, engine: Engine, counts: dict[str, Any]) -> None:
+        """Raises AssertionError where the counts of an engine's output are not those of the input."""
+        assert counts["samples"] == self.n_samples, f"{engine.name}: {counts['samples']} samples, not {self.n_samples}"
+        # Real files hold alternates that no sample is called with: whether they are alleles is a matter of policy.
+        allowed = max(engine.tolerance, 0.02 if self.alt_copies is None else 0.0) * self.alleles
+        assert abs(counts["alleles"] - self.alleles) <= allowed, (
+            f"{engine.name}: {counts['alleles']} alleles, not {self.alleles}"
+        )
+        if self.alt_copies is not None and "alt_copies" in counts:
+            assert counts["alt_copies"] == self.alt_copies, (
+                f"{engine.name}: {counts['alt_copies']} copies, not {self.alt_copies}"
+            )
 
 
 def real(folder: Path) -> Workload:

@@ -1,0 +1,124 @@
+"""Jobs of the simulator. No other program makes such cohorts: what is measured is how cost grows with people."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import programs
+from benchmarks.programs import CORES, cohelix, size_of, sizes_of
+from benchmarks.registry import Engine, Job, chosen, register
+from benchmarks.turns import Bench, take_turns
+
+SEED = 1
+REGION, REGION_BASES = "chr22:20,000,001-22,000,000", 2_000_000
+QUICK_REGION, QUICK_BASES = "chr22:20,000,001-20,200,000", 200_000
+PLAN = (50, 100, 250)
+QUICK_SAMPLES = 20
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A cohort to make. bases: of its regions; 0 where the command chooses them (a named size)."""
+
+    job: str
+    n_samples: int
+    region: str
+    bases: int
+    size: str
+
+    @property
+    def n_records(self) -> int:
+        return 0
+
+    @property
+    def inputs(self) -> list[Path]:
+        return []
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {}
+
+    def check(self, engine: Engine, counts: dict[str, Any]) -> None:
+        """Raises AssertionError where there are not as many people as were asked for, each with records."""
+        assert counts["samples"] >= self.n_samples, f"{engine.name}: {counts['samples']} people, not {self.n_samples}"
+        assert counts["records"] >= counts["samples"], f"{engine.name}: {counts['records']} records"
+
+
+def _gvcfs_steps(work: Wanted, folder: Path) -> list[tuple[str, list[str]]]:
+    words = ("--samples", str(work.n_samples), "--region", work.region, "--seed", str(SEED), "--cores", str(CORES))
+    return [("gvcfs", cohelix("simulate", "gvcfs", "-o", folder / "cohort", *words))]
+
+
+def _cohort_steps(work: Wanted, folder: Path) -> list[tuple[str, list[str]]]:
+    words = ("--persons", str(work.n_samples), "--seed", str(SEED), "--size", work.size, "--cores", str(CORES))
+    return [("cohort", cohelix("simulate", "cohort", "-o", folder / "cohort", *words))]
+
+
+def _gvcf_counts(folder: Path) -> dict[str, Any]:
+    return _counted(folder / "cohort" / "manifest.tsv")
+
+
+def _cohort_counts(folder: Path) -> dict[str, Any]:
+    return _counted(folder / "cohort" / "wgs" / "manifest.tsv")
+
+
+def _counted(manifest: Path) -> dict[str, Any]:
+    """Samples of a manifest, and the records of all their gVCFs, from the indexes."""
+    from cohelix.scale.inputs import indexed_records
+
+    with manifest.open() as lines:
+        paths = [manifest.parent / row["path"] for row in csv.DictReader(lines, delimiter="\t")]
+    return {"samples": len(paths), "records": sum(indexed_records(str(path)) or 0 for path in paths)}
+
+
+def _gvcf_sizes(folder: Path) -> dict[str, int]:
+    return {"gvcf": sum(size_of(path) for path in (folder / "cohort" / "gvcfs").glob("*.gz"))}
+
+
+def _cohort_sizes(folder: Path) -> dict[str, int]:
+    return {"gvcf": sum(size_of(path) for path in (folder / "cohort" / "wgs" / "gvcfs").glob("*.gz")),
+            **sizes_of(cohort="cohort")(folder)}  # fmt: skip
+
+
+GVCFS = {"ours": Engine("ours", programs.cohelix_version, _gvcfs_steps, _gvcf_counts, _gvcf_sizes)}
+COHORTS = {
+    "ours": Engine(
+        "ours", programs.cohelix_version, _cohort_steps, _cohort_counts, _cohort_sizes,
+        missing=lambda: programs.cohelix_lacks("simulate", "cohort"),
+    )
+}  # fmt: skip
+
+
+def _gvcfs(wish: argparse.Namespace, bench: Bench) -> None:
+    region, bases = (QUICK_REGION, QUICK_BASES) if wish.quick else (REGION, REGION_BASES)
+    work = Wanted("simulate-gvcfs", QUICK_SAMPLES if wish.quick else wish.samples, region, bases, "")
+    take_turns(work, chosen(GVCFS, None), bench)
+
+
+def _cohort(wish: argparse.Namespace, bench: Bench) -> None:
+    work = Wanted("simulate-cohort", QUICK_SAMPLES if wish.quick else wish.samples, "", 0, "tiny")
+    take_turns(work, chosen(COHORTS, None), bench)
+
+
+def _all(wish: argparse.Namespace, bench: Bench) -> None:
+    for samples in (QUICK_SAMPLES,) if wish.quick else PLAN:
+        sized = argparse.Namespace(**{**vars(wish), "samples": samples})
+        _gvcfs(sized, bench)
+        _cohort(sized, bench)
+
+
+SIZES = {"gvcf": "gVCF", "cohort": "whole cohort"}
+register(Job("simulate", _all))
+register(
+    Job("simulate-gvcfs", _gvcfs, "gVCFs made by `cohelix simulate gvcfs`", counted=("records", "records"), sizes=SIZES)
+)
+register(
+    Job(
+        "simulate-cohort", _cohort, "A cohort made by `cohelix simulate cohort`",
+        counted=("records", "gVCF records"), sizes=SIZES,
+    )
+)  # fmt: skip
