@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from cohelix.errors import ConfigError
 from cohelix.simulate.people.person import GROUPS, SOURCES
+from cohelix.simulate.traits.catalogue import check_names
 
 DEFAULT_SHARES = {"afr": 0.21, "amr": 0.20, "eas": 0.05, "eur": 0.44, "mid": 0.02, "sas": 0.04, "oth": 0.04}
 
@@ -163,7 +164,10 @@ class TraitParams:
     quantitative, binary: names of traits (of `reference/simulate/traits`). causal: causal variants of each trait.
     heritability: on the liability scale for binary traits. prevalence: of binary traits. effect_correlation: between
     the effects in two source populations. effect_size_exponent: variance of an effect is (2pq)^exponent (-0.38: Schoech
-    2019). confounding: share of the variance that environment by group explains. training: people of each of `training_groups`.
+    2019). confounding: share of the variance that environment by group explains. missing: share of values not measured.
+    training: people of each of `training_groups`, none of whom is enrolled. minor_copies: fewest copies, in a training
+    set, of the rarer allele of a variant that is tested. clump_p: largest p-value of a variant in an estimated score;
+    clump_r2, clump_bases: a variant in more linkage than this with a better one this near is left out (as is common).
     """
 
     quantitative: list[str] = field(default_factory=lambda: ["height", "ldl_cholesterol"])
@@ -174,8 +178,13 @@ class TraitParams:
     effect_correlation: float = 0.85
     effect_size_exponent: float = -0.38
     confounding: float = 0.05
+    missing: float = 0.02
     training: int = 2_000
     training_groups: list[str] = field(default_factory=lambda: ["eur", "afr"])
+    minor_copies: int = 20
+    clump_p: float = 1e-4
+    clump_r2: float = 0.1
+    clump_bases: int = 250_000
 
     def __post_init__(self) -> None:
         between("causal", self.causal, 1, 100_000)
@@ -184,11 +193,19 @@ class TraitParams:
         between("effect_correlation", self.effect_correlation, 0.0, 1.0)
         between("effect_size_exponent", self.effect_size_exponent, -2.0, 1.0)
         between("confounding", self.confounding, 0.0, 1.0)
+        between("missing", self.missing, 0.0, 1.0)
         between("training", self.training, 0, 1_000_000)
+        between("minor_copies", self.minor_copies, 1, 2_000_000)
+        between("clump_p", self.clump_p, 0.0, 1.0)
+        between("clump_r2", self.clump_r2, 0.0, 1.0)
+        between("clump_bases", self.clump_bases, 0, 1_000_000_000)
+        check_names(self.quantitative, self.binary)
         if self.heritability + self.confounding > 1:
             raise ConfigError("heritability and confounding add up to more than 1. Lower one of them.")
         for group in self.training_groups:
             choose("training_groups", group, tuple(group for group in GROUPS if group != "oth"))
+        if len(set(self.training_groups)) < len(self.training_groups):
+            raise ConfigError("expected each of training_groups once, found one twice. Take it out.")
 
 
 @dataclass(frozen=True)

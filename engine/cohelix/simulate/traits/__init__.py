@@ -1,0 +1,1 @@
+"""Traits of made people: causal variants, phenotypes, association studies and polygenic scores."""
