@@ -45,6 +45,8 @@ def take_turns(work: Work, engines: list[Engine], bench: Bench) -> None:
         for engine in engines:
             if engine.name in done:
                 continue
+            if bench.cold:
+                bring_into_cache(work.inputs)  # a cold turn ends with them dropped
             lines = one_turn(work, engine, repeat, "warm", bench)
             if lines[-1]["timed_out"] or sum(line["wall_s"] for line in lines) > ONCE_S:
                 done.add(engine.name)
@@ -90,17 +92,28 @@ def timed(argv: list[str], bench: Bench, cold: list[Path] | None = None) -> Meas
     return run(argv, env=env, limit_s=bench.limit_s, log=bench.scratch / "log.txt")
 
 
+def bring_into_cache(paths: list[Path]) -> None:
+    """Read all files (and all files in folders) once."""
+    for file in _files(paths):
+        with file.open("rb") as handle:
+            while handle.read(1 << 20):
+                pass
+
+
 def drop_from_cache(paths: list[Path]) -> None:
     """Have the kernel forget the contents of files (and of all files in folders), which takes no privilege. What other
     processes map or write at the moment stays; so do the programs themselves."""
-    files = [file for path in paths for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file()]
-    for file in files:
+    for file in _files(paths):
         handle = os.open(file, os.O_RDONLY)
         try:
             os.fsync(handle)  # a page that is not on disk yet cannot be dropped
             os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
         finally:
             os.close(handle)
+
+
+def _files(paths: list[Path]) -> list[Path]:
+    return [file for path in paths for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file()]
 
 
 def line_of(engine: Engine, work: Work, step: str, repeat: int, took: Measurement, bench: Bench) -> Line:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,23 @@ def test_engines_take_turns_warm_and_cold_and_a_missing_one_is_a_line(tmp_path: 
     assert order == [(r, e, c) for r in (0, 1) for e in ("ours", "peer") for c in ("warm", "cold")]
     assert all(line["counts"] == {"written": 4} and line["bytes"] == {"out": 4} for line in raw[1:])
     assert {line["io"]["wchar"] >= 4 for line in raw[1:] if line["step"] == "write"} == {True}
+
+
+def test_a_warm_turn_after_a_cold_one_finds_its_input_in_memory(tmp_path: Path) -> None:
+    held = tmp_path / "held"
+    held.write_bytes(os.urandom(8_000_000))
+
+    def steps(work: Made, folder: Path) -> list[tuple[str, list[str]]]:
+        reads = f"open({str(held)!r}, 'rb').read(); open({str(folder / 'out')!r}, 'w').write('four')"
+        return [("read", [sys.executable, "-c", reads]), ("end", [sys.executable, "-c", ""])]
+
+    made = bench(tmp_path, cold=True)
+    turns.take_turns(Made(inputs=[held]), [replace(engine("ours"), steps=steps)], made)
+    read = [(line["cache"], line["io"]["read_bytes"]) for line in made.lines if line["step"] == "read"]
+    if read[1][1] == 0:
+        pytest.skip("temporary files lie in memory here, and cannot be dropped")
+    assert [cache for cache, _ in read] == ["warm", "cold", "warm", "cold"]
+    assert max(read[0][1], read[2][1]) < 8_000_000 <= min(read[1][1], read[3][1])
 
 
 def test_a_cold_turn_has_an_empty_cache_of_machine_code(tmp_path: Path) -> None:

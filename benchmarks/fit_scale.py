@@ -1,0 +1,181 @@
+"""Rates for `cohelix estimate` from the raw lines: `.venv/bin/python benchmarks/fit_scale.py`.
+
+For each stage and quantity, rates that are not negative are fitted by least squares (relative errors) to the medians of
+the warm runs of the newest commit at the sizes in FITTED, and written to reference/scale/<noun>/1/. The larger sizes in
+the same files are left for the check, which a test makes: nothing of them enters here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+from scipy.optimize import nnls
+
+from benchmarks.report import load
+from cohelix.joint.schema import IngestParams
+from cohelix.scale import joint, simulate
+from cohelix.scale.model import Load
+from cohelix.scale.sites import harmonic
+
+ROOT = Path(__file__).resolve().parents[1]
+Line = dict[str, Any]
+FITTED = (50, 100, 250)
+CORES = 2  # of the machine that the lines were measured on
+
+# What each quantity may grow with. A rate that the measurements do not ask for comes out as zero, and is left out.
+FEATURES = {
+    "ingest": {
+        "cpu_s": ("one", "records"), "memory_mib": ("one", "records"), "read_bytes": ("one", "input_bytes"),
+        "written_bytes": ("one", "records"), "kept_bytes": ("one", "records"),
+    },
+    "call": {
+        "cpu_s": ("one", "records", "cells"), "memory_mib": ("one", "batch_records", "cells"),
+        "read_bytes": ("one", "records"), "written_bytes": ("one", "sites", "records"),
+        "kept_bytes": ("sites", "records"),
+    },
+    "gvcfs": {
+        "cpu_s": ("one", "person_bases"), "memory_mib": ("one", "worker"), "read_bytes": ("one", "person_bases"),
+        "written_bytes": ("one", "person_bases"), "kept_bytes": ("person_bases",),
+    },
+}  # fmt: skip
+KEPT = {"ingest": ("store", "call store"), "call": ("callset", "callset"), "gvcfs": ("gvcf", "gVCFs")}
+JOBS = {"joint": "joint-made", "simulate": "simulate-gvcfs"}
+
+
+def joint_loads(line: Line, sites: float | None = None) -> list[Load]:
+    """The load of a line of joint-made, as it was; with `sites` in place of those that were found."""
+    params, n = IngestParams(), line["n_samples"]
+    return joint.loads(
+        joint.Cohort(
+            n, line["bytes"]["gvcf"] / n, line["n_records"] / n, line["bases"],
+            sites if sites is not None else line["counts"]["alleles"],
+            params.batch_samples, params.bin_bp, params.stretch_mib << 20,
+        )
+    )  # fmt: skip
+
+
+def simulate_loads(line: Line) -> list[Load]:
+    return simulate.loads(simulate.Cohort(line["n_samples"], line["bases"]))
+
+
+def of_job(noun: str) -> list[Line]:
+    """Warm lines of ours, of the newest commit at each size."""
+    lines = [
+        line for line in load(ROOT / "benchmarks" / "results")
+        if line["job"] == JOBS[noun] and line["engine"] == "ours" and "missing" not in line
+        and line.get("cache", "warm") == "warm" and not line["timed_out"]
+    ]  # fmt: skip
+    newest = {line["n_samples"]: line["commit"] for line in lines}
+    return [line for line in lines if line["commit"] == newest[line["n_samples"]]]
+
+
+def observed(lines: list[Line], stage: str, quantity: str) -> float | None:
+    """Median of the repeats, None where the lines do not have it."""
+    kept = KEPT[stage][0]
+    look: dict[str, Callable[[Line], float]] = {
+        "cpu_s": lambda line: line["user_s"] + line["sys_s"],
+        "memory_mib": lambda line: line["peak_rss_mib"],
+        "read_bytes": lambda line: line["io"]["rchar"],
+        "written_bytes": lambda line: line["io"]["wchar"],
+        "kept_bytes": lambda line: line["bytes"][kept],
+    }
+    try:
+        return float(median(look[quantity](line) for line in lines))
+    except KeyError:
+        return None
+
+
+def features(load: Load, quantity: str) -> dict[str, float]:
+    """Of the whole; for memory those of the tasks that run at a time."""
+    if quantity != "memory_mib":
+        return {**load.whole, "one": 1.0}
+    running = min(CORES, load.tasks)
+    return {name: running * value for name, value in load.task.items()} | {"one": 1.0}
+
+
+def fit(rows: list[tuple[dict[str, float], float]], names: tuple[str, ...]) -> dict[str, float]:
+    """Rates of `names`, none negative, for rows of (features, value), by relative least squares."""
+    scale = {name: max(row[name] for row, _ in rows) for name in names}
+    matrix = np.array([[row[name] / scale[name] / value for name in names] for row, value in rows])
+    solved, _ = nnls(matrix, np.ones(len(rows)))
+    return {name: float(rate / scale[name]) for name, rate in zip(names, solved, strict=True) if rate > 0}
+
+
+def fit_noun(noun: str, loads: Callable[[Line], list[Load]]) -> str:
+    """rates.toml of a noun."""
+    lines = of_job(noun)
+    small = [line for line in lines if line["n_samples"] in FITTED]
+    if not small:
+        raise SystemExit(f"no lines of {JOBS[noun]} at {FITTED}: run benchmarks/jobs.py {noun}")
+    out = [f"# Written by benchmarks/fit_scale.py from benchmarks/results/{JOBS[noun]}.jsonl. Not to be edited.", ""]
+    stages = [load.stage for load in loads(small[0])]
+    for number, stage in enumerate(stages):
+        at: dict[int, list[Line]] = {}
+        for line in small:
+            if line["step"] == stage:
+                at.setdefault(line["n_samples"], []).append(line)
+        largest = at[max(at)]
+        busy = median((line["user_s"] + line["sys_s"]) / line["wall_s"] for line in largest) / CORES
+        commits = sorted({line["commit"] for of_size in at.values() for line in of_size})
+        out += [
+            f"[stage.{stage}]", f'keeps = "{KEPT[stage][1]}"', f"busy = {min(busy, 1.0):.3f}",
+            f"fitted_at = {sorted(at)}", f'lines = "{JOBS[noun]}.jsonl, step {stage}, commit {", ".join(commits)}"', "",
+        ]  # fmt: skip
+        for quantity, names in FEATURES[stage].items():
+            rows = []
+            for of_size in at.values():
+                value = observed(of_size, stage, quantity)
+                if value is not None:
+                    rows.append((features(loads(of_size[-1])[number], quantity), value))
+            if rows:
+                out.append(f"[stage.{stage}.{quantity}]")
+                out += [f"{name} = {rate:.6g}" for name, rate in fit(rows, names).items()]
+                out.append("")
+    return "\n".join([*out, *_sample(noun, small)])
+
+
+def _sample(noun: str, lines: list[Line]) -> list[str]:
+    """What a sample of the measured cohorts was like, and the law of the sites."""
+    if noun != "joint":
+        return ["[sample]", ""]
+    largest = max(lines, key=lambda line: line["n_samples"])
+    whole = largest["n_samples"] * largest["bases"]
+    of_size = {line["n_samples"]: line for line in lines}.values()
+    rows = [
+        ({"theta": line["bases"] * harmonic(2 * line["n_samples"]), "private": line["bases"] * line["n_samples"]},
+         float(line["counts"]["alleles"]))
+        for line in of_size
+    ]  # fmt: skip
+    law = fit([({k: float(v) for k, v in row.items()}, value) for row, value in rows], ("theta", "private"))
+    return [
+        "[sample]", f"bytes_per_base = {largest['bytes']['gvcf'] / whole:.6g}",
+        f"records_per_base = {largest['n_records'] / whole:.6g}", "",
+        "[sites]", *(f"{name} = {rate:.6g}" for name, rate in law.items()), "",
+    ]  # fmt: skip
+
+
+def write(noun: str, text: str) -> None:
+    folder = ROOT / "reference" / "scale" / noun / "1"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "rates.toml").write_text(text)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    hosts = json.dumps(sorted({line["host"] for line in of_job(noun)}))
+    (folder / "SOURCE.toml").write_text(
+        f"# Rates of `cohelix {noun}` as measured; see docs/scale.md. Written by benchmarks/fit_scale.py.\n"
+        f'version = "1"\npublisher = "the project"\nlicence = "Apache-2.0"\nhosts = {hosts}\n\n'
+        f'[[file]]\npath = "rates.toml"\nread_from = "benchmarks/results/{JOBS[noun]}.jsonl"\nsha256 = "{digest}"\n'
+    )
+
+
+if __name__ == "__main__":
+    write("joint", fit_noun("joint", joint_loads))
+    write("simulate", fit_noun("simulate", simulate_loads))
