@@ -133,26 +133,43 @@ class ArrayParams:
 
     share: of people with an array. markers_per_megabase: of the regions (a real array of 1.8 M has 600; the made
     regions are few, so more). common: share of markers with a minor allele frequency over 1 % in some source.
-    palindromic: share of A/T and C/G markers. flipped: share of markers whose manifest states the wrong strand.
+    palindromic: share of A/T and C/G markers. indels: share of insertions and deletions. monomorphic: share of markers
+    where nobody of the panel has an alternate. duplicates: share of markers with a second assay. flipped: share of SNPs
+    whose manifest states the wrong strand.
     failed_markers: share that no cluster file fits. failed_samples: share with a low call rate. no_call: share of calls
-    missing otherwise. error: share of genotypes called wrongly. swapped: share of samples exchanged with another of the batch.
+    missing otherwise. error: share of genotypes called wrongly. contaminated: share of samples with DNA of another
+    person, at one of `contamination`. swapped: share of samples exchanged with another of the batch.
     """
 
     share: float = 0.9
     markers_per_megabase: float = 1_500.0
     common: float = 0.8
     palindromic: float = 0.06
+    indels: float = 0.02
+    monomorphic: float = 0.05
+    duplicates: float = 0.005
     flipped: float = 0.01
     failed_markers: float = 0.02
     failed_samples: float = 0.02
     no_call: float = 0.002
     error: float = 0.0005
+    contaminated: float = 0.01
+    contamination: list[float] = field(default_factory=lambda: [0.02, 0.05, 0.15])
     swapped: float = 0.01
 
     def __post_init__(self) -> None:
         between("markers_per_megabase", self.markers_per_megabase, 0.0, 50_000.0)
-        for name in ("share", "common", "palindromic", "flipped", "failed_markers", "failed_samples", "no_call"):
+        for name in (
+            "share", "common", "palindromic", "indels", "monomorphic", "duplicates", "flipped", "failed_markers",
+            "failed_samples", "no_call", "contaminated",
+        ):  # fmt: skip
             between(name, getattr(self, name), 0.0, 1.0)
+        if self.palindromic + self.indels > 1:
+            raise ConfigError("palindromic and indels add up to more than 1. Lower one of them.")
+        for fraction in self.contamination:
+            between("contamination", fraction, 0.0, 0.5)
+        if self.contaminated and not self.contamination:
+            raise ConfigError("contaminated is above 0 and contamination names no fraction. Give one, as [0.05].")
         between("error", self.error, 0.0, 0.5)
         between("swapped", self.swapped, 0.0, 0.5)
 
