@@ -47,7 +47,7 @@ class LocalRuntime:
 
 def _in_threads(function: Callable[[T], R], tasks: Sequence[T], cores: int, label: str) -> list[R]:
     """Results in order. After a failure nothing new is begun, and none is still running when the error is raised."""
-    with ThreadPoolExecutor(cores) as pool, _progress(label, len(tasks)) as advance:
+    with ThreadPoolExecutor(cores) as pool, progress(label, len(tasks)) as advance:
         futures = [pool.submit(function, task) for task in tasks]
         try:
             for future in as_completed(futures):
@@ -71,7 +71,7 @@ def _distributed_is_active() -> bool:
 
 
 @contextmanager
-def _progress(label: str, total: int) -> Iterator[Callable[[], None]]:
+def progress(label: str, total: int) -> Iterator[Callable[[], None]]:
     """A bar on a terminal, silence elsewhere. The yielded call counts one task as done."""
     if not sys.stderr.isatty():
         yield lambda: None

@@ -1,4 +1,7 @@
-"""Choices of a made cohort. Each default has its reason; named sizes are presets (`cohort-tiny`, `cohort-demo`, ...)."""
+"""Choices of a made cohort.
+
+Each default has its reason; named sizes are presets (`cohort-tiny`, `cohort-demo`, ...).
+"""
 
 from __future__ import annotations
 
@@ -30,14 +33,14 @@ class CohortParams:
     persons: people enrolled (0: to be given on the command line).
     regions: `chr1:1,000,001-1,050,000`; none: `region_count` stretches of `region_bases`, spread over chromosomes 1 to
         22, and one each on X inside and outside PAR1, Y and M.
-    mode: "linked" (msprime haplotypes) or "sites" (independent sites at population frequencies: no linkage, no limit).
-    haplotypes: founder haplotypes made for each of the six source populations; all people are mosaics of them.
-    shares: of people by group; more than half are from groups underrepresented in research, as in All of Us.
-    related: share of people enrolled together with a relative. duplicates: share enrolled twice.
-    aneuploidies: sex-chromosome aneuploidies, as a multiple of the rate at birth (1: about 1 in 450).
-    mislabelled_sex: share whose reported sex is not that of the genome. private_sites: new sites per base and founder haplotype, for rare
+    mode: "linked" (msprime haplotypes) or "sites" (independent sites at population frequencies: no linkage, no
+    limit). haplotypes: founder haplotypes made for each of the six source populations; all people are mosaics of
+    them. shares: of people by group; more than half are from groups underrepresented in research, as in All of Us.
+    related: share of people enrolled together with a relative. duplicates: share enrolled twice. aneuploidies:
+    sex-chromosome aneuploidies, as a multiple of the rate at birth (1: about 1 in 450). mislabelled_sex: share whose
+    reported sex is not that of the genome. private_sites: new sites per base and founder haplotype, for rare
         variants that a panel of this size does not have.
-    batch: people on a plate. withdrawn: share who took back consent. genotypes: "gvcf" (WGS files) or "callset" (PGEN
+    withdrawn: share who took back consent. genotypes: "gvcf" (WGS files) or "callset" (PGEN
         directly, for sizes that no one would write gVCFs for) or "both".
     star_alleles: table of named haplotypes to place (TSV), "" for none, "example" for the one that comes with cohelix.
     """
@@ -54,7 +57,6 @@ class CohortParams:
     aneuploidies: float = 1.0
     mislabelled_sex: float = 0.002
     private_sites: float = 5e-6
-    batch: int = 96
     withdrawn: float = 0.01
     genotypes: str = "gvcf"
     star_alleles: str = "example"
@@ -70,7 +72,6 @@ class CohortParams:
         between("aneuploidies", self.aneuploidies, 0.0, 100.0)
         between("mislabelled_sex", self.mislabelled_sex, 0.0, 0.5)
         between("private_sites", self.private_sites, 0.0, 1e-3)
-        between("batch", self.batch, 1, 10_000)
         between("withdrawn", self.withdrawn, 0.0, 0.5)
         choose("genotypes", self.genotypes, ("gvcf", "callset", "both"))
         for group, share in self.shares.items():
@@ -84,12 +85,12 @@ class CohortParams:
 class SequencingParams:
     """[simulate.sequencing]: how genomes become gVCFs.
 
-    dialect: "gatk" (reblocked HaplotypeCaller), "dragen", or "both" (batches in turn). coverage, coverage_sd: mean depth
-    of samples, and its spread. low_coverage: share of samples at `low_coverage_depth`. contaminated: share of samples with reads
-    of another person, at `contamination` of the reads in turn. batch_effect: standard deviation, over batches, of the
-    log of depth. error: of a base. reference_share: of the reads of a heterozygote. uncalled: share of bases without a call.
-    artefacts: sites per base where reads of many samples show an allele that nobody has.
-    share: of people with WGS. second_sample: share of those who were sequenced twice.
+    dialect: "gatk" (reblocked HaplotypeCaller), "dragen", or "both" (batches in turn). coverage, coverage_sd: mean
+    depth of samples, and its spread. low_coverage: share of samples at `low_coverage_depth`. contaminated: share of
+    samples with reads of another person, at `contamination` of the reads in turn. batch_effect: standard deviation,
+    over batches, of the log of depth. error: of a base. reference_share: of the reads of a heterozygote. uncalled:
+    share of bases without a call. artefacts: sites per base where reads of many samples show an allele that nobody
+    has. share: of people with WGS. second_sample: share of those who were sequenced twice.
     """
 
     dialect: str = "both"
@@ -100,7 +101,7 @@ class SequencingParams:
     contaminated: float = 0.03
     contamination: list[float] = field(default_factory=lambda: [0.01, 0.03, 0.1])
     batch_effect: float = 0.04
-    error: float = 0.003
+    error: float = 0.001
     reference_share: float = 0.52
     uncalled: float = 0.005
     artefacts: float = 2e-5

@@ -50,12 +50,12 @@ class Human:
 class Person:
     """One enrolled person: a row of PERSON. Twins and duplicates are two persons.
 
-    number: from 0, in the order of enrolment. person_id: OMOP's. human: whose genome (twins and duplicates share one; so
-    do they `birth_year` and sex). family: number of the family, unique in the cohort. role: "single", "mother",
-    "father", "child", "sib", "half sib", "cousin", "twin", "duplicate". sex: as reported; `unknown` where withheld, and
-    rarely not that of the genome. wgs: sample ids of sequenced samples (none, one or two; batch of each in
-    wgs_batches). array: sample id of the array sample, "" for none. withdrawn: the person took consent back: no data may be
-    used, though files exist.
+    number: from 0, in the order of enrolment. person_id: OMOP's. human: whose genome (twins and duplicates share one;
+    so do they `birth_year` and sex). family: number of the family, unique in the cohort. role: "single", "mother",
+    "father", "child", "sib", "half sib", "cousin", "twin", "duplicate". sex: as reported; `unknown` where withheld,
+    and rarely not that of the genome. wgs: sample ids of sequenced samples (none, one or two; batch of each in
+    wgs_batches). array: sample id of the array sample, "" for none. withdrawn: the person took consent back: no data
+    may be used, though files exist.
     """
 
     number: int

@@ -1,0 +1,158 @@
+"""`cohelix simulate cohort`: the stages in order.
+
+Workers are processes, since most of the work is making text under the GIL. What they return is taken in order, so that
+the bytes do not depend on how many there are.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cohelix.errors import ConfigError
+from cohelix.provenance import provenance
+from cohelix.simulate.cohort.plan import Plan
+
+T = TypeVar("T")
+R = TypeVar("R")
+AHEAD = 2  # tasks a worker may be ahead of what is written: memory is that of so many blocks
+
+
+def make_cohort(folder: Path, plan: Plan, *, cores: int = 1) -> None:
+    """Write the cohort to `folder`, which must be new or empty; it appears whole or not at all."""
+    if cores < 1:
+        raise ConfigError(f"expected at least one core, found {cores}.")
+    with appearing_whole(folder) as passing, _workers(cores) as ordered:
+        _make_panels(passing, plan, ordered)
+        _make_training(passing, plan, ordered)
+        _make_people(passing, plan, ordered)
+        _make_genotypes(passing, plan)
+        _describe(passing, plan)
+        shutil.rmtree(passing / ".scratch")
+
+
+def _make_panels(folder: Path, plan: Plan, ordered: Callable[..., Iterator[Any]]) -> None:
+    """Founder haplotypes of all regions, the reference, and what is drawn from them once."""
+    from cohelix.simulate.cohort import stages
+
+    for name in (".scratch", "reference", "truth", "wgs/gvcfs", "arrays", "omop", "prs/gwas", "prs/scores"):
+        (folder / name).mkdir(parents=True)
+    tasks = [(plan, str(folder), region.index) for region in plan.regions]
+    for _ in ordered("founder haplotypes", stages.make_panel, tasks):
+        pass
+    stages.draw_once(plan, folder)
+
+
+def _make_training(folder: Path, plan: Plan, ordered: Callable[..., Iterator[Any]]) -> None:
+    """Summary statistics of a training set for each group, and scores."""
+    from cohelix.simulate.cohort import stages
+
+    groups = plan.wishes.traits.training_groups if plan.wishes.traits.training else []
+    found = list(ordered("training sets", stages.run_training, [(plan, str(folder), group) for group in groups]))
+    stages.write_scores(plan, folder, found)
+
+
+def _make_people(folder: Path, plan: Plan, ordered: Callable[..., Iterator[Any]]) -> None:
+    from cohelix.simulate.cohort import stages
+    from cohelix.simulate.cohort.block import make_people
+
+    tasks = [(plan, str(folder), number) for number in range(plan.n_blocks)]
+    with ExitStack() as stack:
+        add = stages.open_tables(plan, folder, stack)
+        for made in ordered("people", make_people, tasks):
+            add(made)
+
+
+def _make_genotypes(folder: Path, plan: Plan) -> None:
+    from cohelix.simulate.cohort import stages
+
+    stages.write_genotypes(plan, folder, record_of(plan))
+
+
+def _describe(folder: Path, plan: Plan) -> None:
+    """Settings, and what was made: enough to make it again."""
+    for path in sorted(folder.glob("*")):
+        if path.is_dir() and path.name != ".scratch" and not any(path.rglob("*.*")):
+            shutil.rmtree(path)
+    record = record_of(plan)
+    record["persons"] = plan.n_persons
+    record["regions"] = [region.name for region in plan.regions]
+    (folder / "cohort.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def record_of(plan: Plan) -> dict[str, Any]:
+    """Provenance: version, settings, seed."""
+    from dataclasses import asdict
+
+    inputs = []
+    if plan.wishes.cohort.star_alleles not in ("", "example"):
+        import hashlib
+
+        content = Path(plan.wishes.cohort.star_alleles).read_bytes()
+        inputs.append(("star alleles", hashlib.sha256(content).hexdigest()))
+    params = asdict(plan.wishes) | {"persons": plan.n_persons}
+    params["cohort"].pop("persons")
+    return provenance("simulate cohort", params, inputs, seed=plan.seed)
+
+
+@contextmanager
+def appearing_whole(folder: Path) -> Iterator[Path]:
+    """A folder to fill; it takes its name when the block ends well, and is removed when it does not."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"expected a new or empty folder for the cohort, found files in {folder}. Choose another.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    passing = folder.with_name(f".{folder.name}.{os.getpid()}")
+    passing.mkdir()
+    try:
+        yield passing
+        os.replace(passing, folder)
+    finally:
+        shutil.rmtree(passing, ignore_errors=True)
+
+
+@contextmanager
+def _workers(cores: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """`ordered(label, function, tasks)`: results in the order of tasks, in this process or over `cores` processes."""
+    from cohelix.runtime.local import progress
+
+    if cores == 1:
+
+        def here(label: str, function: Callable[[T], R], tasks: list[T]) -> Iterator[R]:
+            with progress(label, len(tasks)) as advance:
+                for task in tasks:
+                    yield function(task)
+                    advance()
+
+        yield here
+        return
+    with ProcessPoolExecutor(cores, mp_context=multiprocessing.get_context("spawn")) as pool:
+
+        def over_processes(label: str, function: Callable[[T], R], tasks: list[T]) -> Iterator[R]:
+            with progress(label, len(tasks)) as advance:
+                for result in _in_order(pool, function, tasks, cores * AHEAD):
+                    yield result
+                    advance()
+
+        try:
+            yield over_processes
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _in_order(pool: ProcessPoolExecutor, function: Callable[[T], R], tasks: Iterable[T], ahead: int) -> Iterator[R]:
+    waiting: deque[Any] = deque()
+    for task in tasks:
+        waiting.append(pool.submit(function, task))
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
