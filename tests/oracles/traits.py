@@ -22,7 +22,7 @@ def logistic(affected: np.ndarray, design: np.ndarray) -> np.ndarray:
     beta = np.zeros(design.shape[1])
     for _ in range(60):
         mean = 1 / (1 + np.exp(-design @ beta))
-        hessian = design.T @ np.diag(mean * (1 - mean)) @ design
+        hessian = (design.T * (mean * (1 - mean))) @ design
         beta = beta + np.linalg.solve(hessian, design.T @ (affected - mean))
     return beta
 
@@ -32,7 +32,7 @@ def score_test(affected: np.ndarray, dosage: np.ndarray, covariates: np.ndarray)
     null = logistic(affected, covariates)
     mean = 1 / (1 + np.exp(-covariates @ null))
     design = np.column_stack([dosage.astype(float), covariates])
-    information = design.T @ np.diag(mean * (1 - mean)) @ design
+    information = (design.T * (mean * (1 - mean))) @ design
     step = np.linalg.solve(information, design.T @ (affected - mean))
     return float(step[0]), math.sqrt(np.linalg.inv(information)[0, 0])
 

@@ -31,9 +31,10 @@ def draw_crowd(seed: int, shares: Mapping[str, float]) -> Crowd:
     rng = stream(seed, "expected ancestry")
     group_shares = np.array([shares.get(group, 0.0) for group in GROUPS])
     group_shares = group_shares / group_shares.sum()
-    ancestry = np.array([_founder(group, rng) for group in GROUPS for _ in range(DRAWS)])
-    group = np.repeat(np.arange(len(GROUPS)), DRAWS)
-    return Crowd(ancestry, group, group_shares[group] / DRAWS, group_shares)
+    drawn = [[*_founder(group, rng), place] for place, group in enumerate(GROUPS) for _ in range(DRAWS)]
+    kinds, count = np.unique(np.array(drawn), axis=0, return_counts=True)
+    group = kinds[:, -1].astype(np.int64)
+    return Crowd(kinds[:, :-1], group, group_shares[group] * count / DRAWS, group_shares)
 
 
 def moments(
@@ -82,8 +83,14 @@ def _of_sources(panel: RegionPanel, site: np.ndarray, effects: np.ndarray) -> tu
         first = p @ effects
         return first, np.asarray((p * (1 - p)) @ effects**2 + first**2)
     carried = (np.asarray(panel.alleles[:, site]) == 1).astype(np.float64)
-    values = (carried @ effects).reshape(len(SOURCES), panel.per_source, -1)
-    return values.mean(axis=1), (values**2).mean(axis=1)
+    means, squares = [], []
+    for rows in carried.reshape(len(SOURCES), panel.per_source, -1):
+        means.append(rows.mean(axis=0) @ effects)
+        if site.size < panel.per_source:  # by pairs of variants, since there are fewer of them than of haplotypes
+            squares.append(np.sum(effects * ((rows.T @ rows / panel.per_source) @ effects), axis=0))
+        else:
+            squares.append(np.mean((rows @ effects) ** 2, axis=0))
+    return np.array(means), np.array(squares)
 
 
 def _founder(group: str, rng: np.random.Generator) -> np.ndarray:
