@@ -111,20 +111,27 @@ def _alleles(reference: Reference, offset: int, u: list[float]) -> tuple[int, st
             starts, length = range(start, start + 1), unit * min(length, LONGEST_INDEL // LONGEST_UNIT)
         for start in starts:
             if MARGIN <= start < len(bases) - MARGIN:
-                found = _indel(bases, start, length, unit, u, in_repeat=len(starts) == 1, two=two)
+                found = indel(bases, start, length, unit, u, in_repeat=len(starts) == 1, two=two)
                 if found is not None:
                     return found
-    ref = bases[offset]
+    return offset, bases[offset], snp(bases[offset], u, two=two)
+
+
+def snp(ref: str, u: list[float], *, two: bool) -> tuple[str, ...]:
+    """One or two other bases, made from u[1] (transition or not) and u[3] (which transversion)."""
     others = [_TRANSITION[ref], *(base for base in BASES if base not in (ref, _TRANSITION[ref]))]
     if u[1] >= TRANSITION_SHARE:
         others = others[1:] + others[:1] if u[3] < 0.5 else others[:0:-1] + others[:1]
-    return offset, ref, tuple(others[: 2 if two else 1])
+    return tuple(others[: 2 if two else 1])
 
 
-def _indel(
+def indel(
     bases: str, start: int, length: int, unit: int, u: list[float], *, in_repeat: bool, two: bool
 ) -> tuple[int, str, tuple[str, ...]] | None:
-    """A deletion or an insertion behind base `start`, None where it could be written further left."""
+    """A deletion or an insertion behind base `start`, None where it could be written further left.
+
+    Made from u[1] (which of the two) and u[3] (the bases that are inserted).
+    """
     anchor = bases[start]
     if u[1] < 0.5:
         if anchor == bases[start + length]:
@@ -166,18 +173,30 @@ def _ordered(
     rows: list[tuple[int, str, tuple[str, ...]]], frequency: list[tuple[float, float]], avoid: np.ndarray
 ) -> Sites:
     """Sites by offset; of several at one offset the first stays."""
+    keep = in_order(rows, avoid)
+    shares = np.array([frequency[row] for row in keep.tolist()]).reshape(-1, 2)
+    return sites_of(rows, keep, shares)
+
+
+def in_order(rows: list[tuple[int, str, tuple[str, ...]]], avoid: np.ndarray) -> np.ndarray:
+    """Which of `rows` stay, by offset: of several at one offset the first, and none that spans an offset of `avoid`."""
     offset = np.array([row[0] for row in rows], np.int64)
     end = offset + np.array([len(row[1]) for row in rows], np.int64)
     keep = np.unique(offset, return_index=True)[1]
     for place in avoid.tolist():
         keep = keep[~((offset[keep] < place) & (end[keep] > place))]
+    return keep
+
+
+def sites_of(rows: list[tuple[int, str, tuple[str, ...]]], keep: np.ndarray, frequency: np.ndarray) -> Sites:
+    """The rows `keep` as sites, with `frequency` as it is."""
     spans = np.ones((keep.size, 3), np.int64)
     for k, row in enumerate(keep.tolist()):
         for a, alt in enumerate(rows[row][2], start=1):
             spans[k, a] = len(trim(rows[row][1], [alt])[0])
     chosen = [rows[row] for row in keep.tolist()]
-    shares = np.array([frequency[row] for row in keep.tolist()]).reshape(-1, 2)
-    return Sites(offset[keep], [r for _, r, _ in chosen], [a for _, _, a in chosen], spans, shares)
+    offset = np.array([o for o, _, _ in chosen], np.int64)
+    return Sites(offset, [r for _, r, _ in chosen], [a for _, _, a in chosen], spans, frequency)
 
 
 def _private_sites(reference: Reference, shared: Sites, rng: np.random.Generator, avoid: np.ndarray) -> Sites:

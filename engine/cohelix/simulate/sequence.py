@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -51,19 +55,69 @@ def make_reference(contig: Contig, start: int, end: int, rng: np.random.Generato
 
 def write_fasta(reference: Reference, path: Path) -> None:
     """The whole contig as FASTA compressed in BGZF blocks, with `.fai` and `.gzi` beside it; N outside the region."""
-    import pysam
+    write_genome([reference], path)
 
-    contig, line_of_n = reference.contig, "N" * LINE + "\n"
-    first = reference.start // LINE  # whole lines of N before the region
-    middle_end = min(-(-reference.end // LINE) * LINE, contig.length)
-    middle = "N" * (reference.start - first * LINE) + reference.bases + "N" * (middle_end - reference.end)
-    lines = "".join(f"{middle[i : i + LINE]}\n" for i in range(0, len(middle), LINE))
-    rest = contig.length - middle_end
-    tail = "N" * (rest % LINE) + "\n" if rest % LINE else ""
+
+def write_genome(references: Sequence[Reference], path: Path) -> None:
+    """Whole contigs as FASTA in BGZF blocks, with `.fai` and `.gzi`: made bases in the regions, N elsewhere.
+
+    `references` in the order of the contigs, those of one contig by their start; they do not overlap.
+    """
+    entries, place = [], 0  # bytes of text so far
     with path.open("wb") as handle:
-        handle.write(compress(f">{contig.name}\n".encode()))
-        repeated_block(handle, line_of_n.encode(), first)
+        for contig, group in groupby(references, key=lambda reference: reference.contig):
+            title = f">{contig.name}\n"
+            place += len(title)
+            entries.append(f"{contig.name}\t{contig.length}\t{place}\t{LINE}\t{LINE + 1}\n")
+            handle.write(compress(title.encode()))
+            _write_contig(handle, contig, list(group))
+            place += contig.length + -(-contig.length // LINE)
+        write_blocks(handle, b"")
+    path.with_name(path.name + ".fai").write_text("".join(entries))
+    path.with_name(path.name + ".gzi").write_bytes(_block_index(path))
+
+
+def _write_contig(handle: BinaryIO, contig: Contig, references: list[Reference]) -> None:
+    line_of_n, written = ("N" * LINE + "\n").encode(), 0  # lines
+    for first, text in _stretches(contig, references):
+        lines = "".join(f"{text[i : i + LINE]}\n" for i in range(0, len(text), LINE))
+        repeated_block(handle, line_of_n, first - written)
         handle.write(compress(lines.encode()))
-        repeated_block(handle, line_of_n.encode(), rest // LINE)
-        write_blocks(handle, tail.encode())
-    pysam.faidx(str(path))
+        written = first + -(-len(text) // LINE)
+    rest = max(contig.length - written * LINE, 0)
+    repeated_block(handle, line_of_n, rest // LINE)
+    handle.write(compress(("N" * (rest % LINE) + "\n").encode() if rest % LINE else b""))
+
+
+def _stretches(contig: Contig, references: list[Reference]) -> Iterator[tuple[int, str]]:
+    """(line, bases from its begin) of stretches of whole lines that hold regions; regions on one line go together."""
+    first, text = -1, ""
+    for reference in references:
+        line = reference.start // LINE
+        if first < 0 or line > first + (len(text) - 1) // LINE:
+            if first >= 0:
+                yield first, _to_line_end(contig, first, text)
+            first, text = line, ""
+        text += "N" * (reference.start - first * LINE - len(text)) + reference.bases
+    yield first, _to_line_end(contig, first, text)
+
+
+def _to_line_end(contig: Contig, first: int, text: str) -> str:
+    end = min((first + -(-len(text) // LINE)) * LINE, contig.length)
+    return text + "N" * (end - first * LINE - len(text))
+
+
+def _block_index(path: Path) -> bytes:
+    """What bgzip writes as `.gzi`: where each BGZF block but the first begins, in the file and in the text.
+
+    Made from the blocks' own heads: htslib would read the text to do so, and whole genomes are 3 GB of it.
+    """
+    places, here, text = [], 0, 0
+    with path.open("rb") as handle:
+        while head := handle.read(18):
+            size = int.from_bytes(head[16:18], "little") + 1
+            handle.seek(here + size - 4)
+            here, text = here + size, text + int.from_bytes(handle.read(4), "little")
+            places.append((here, text))
+    places = places[:-2]  # behind the last block of text, and behind the empty block
+    return struct.pack("<Q", len(places)) + b"".join(struct.pack("<QQ", *place) for place in places)
