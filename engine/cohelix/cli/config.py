@@ -55,4 +55,6 @@ def _toml(value: Any) -> str:
         return f'"{value}"'
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key} = {_toml(item)}' for key, item in value.items())}}}"
     return str(value)

@@ -10,10 +10,34 @@ import typer
 
 app = typer.Typer(no_args_is_help=True, help="Make cohorts whose truth is known.")
 
+Cores = Annotated[int | None, typer.Option(help="Processes. Default: what this process may use.", min=1)]
 
-@app.callback()
-def _noun() -> None:
-    """Keeps `gvcfs` a command of its own while it is the only one."""
+
+@app.command()
+def cohort(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write: new or empty.")],
+    persons: Annotated[int | None, typer.Option(help="People to enrol. Default: those of the size.")] = None,
+    seed: Annotated[int, typer.Option(help="Equal seeds give equal bytes.")] = 1,
+    size: Annotated[
+        str | None, typer.Option(help="Settings by name: tiny, demo, bench-1k, bench-10k, bench-100k.")
+    ] = None,
+    config: Annotated[str | None, typer.Option("--config", help="Settings in TOML.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="One setting, as in simulate.region_bases=50000. Repeatable.")
+    ] = None,
+    cores: Cores = None,
+) -> None:
+    """A cohort of people with families and ancestry: gVCFs, arrays, health records, scores, and the truth beside them.
+
+    Example: cohelix simulate cohort -o cohort --size demo --seed 7
+    """
+    from cohelix.jobs import cohort_sizes
+    from cohelix.simulate.cohort.make import make_cohort
+    from cohelix.simulate.cohort.plan import make_plan
+
+    wishes = cohort_sizes.load_wishes(size, config, overrides or [])
+    workers = cores if cores is not None else len(os.sched_getaffinity(0))
+    make_cohort(out, make_plan(wishes, persons=persons, seed=seed), cores=workers)
 
 
 @app.command()
@@ -23,14 +47,28 @@ def gvcfs(
     region: Annotated[str, typer.Option(help="Where, GRCh38, 1-based, both ends in.")] = "chr22:20,000,000-22,000,000",
     seed: Annotated[int, typer.Option(help="Equal seeds give equal bytes.", min=0)] = 1,
     dialect: Annotated[str, typer.Option(help="How records are written: gatk, dragen or deepvariant.")] = "gatk",
-    cores: Annotated[int | None, typer.Option(help="Processes. Default: what this process may use.", min=1)] = None,
+    cores: Cores = None,
     index: Annotated[bool, typer.Option(help="Write .tbi beside each file.")] = True,
 ) -> None:
-    """A cohort of single-sample gVCFs, with manifest.tsv, reference.fa.gz and truth.parquet.
+    """Single-sample gVCFs alone: independent sites, and calls that are never wrong. Quicker to make than a cohort.
 
     Example: cohelix simulate gvcfs -o cohort --samples 100 --region chr22:20,000,000-22,000,000 --seed 7
     """
-    from cohelix.simulate.gvcfs import make_cohort, plan
+    from cohelix.simulate import gvcfs as simulated
 
     workers = cores if cores is not None else len(os.sched_getaffinity(0))
-    make_cohort(out, plan(region, seed=seed, dialect=dialect), samples, cores=workers, index=index)
+    simulated.make_cohort(out, simulated.plan(region, seed=seed, dialect=dialect), samples, cores=workers, index=index)
+
+
+@app.command()
+def compare(
+    cohort: Annotated[Path, typer.Argument(help="A folder of `cohelix simulate cohort`.")],
+    callset: Annotated[str, typer.Argument(help="The callset that was called from its gVCFs.")],
+) -> None:
+    """A callset against the truth: concordance by kind and depth, and why each wrong genotype is wrong.
+
+    Example: cohelix simulate compare cohort cohort.callset
+    """
+    from cohelix.simulate import compare as comparing
+
+    typer.echo(comparing.as_text(comparing.compare(cohort, callset)), nl=False)

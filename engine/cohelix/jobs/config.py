@@ -18,7 +18,7 @@ import tomllib
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from cohelix.errors import ConfigError
 
@@ -27,6 +27,11 @@ P = TypeVar("P")
 SECTIONS = {
     "ingest": "cohelix.joint.schema:IngestParams",
     "joint": "cohelix.joint.schema:CallParams",
+    "simulate": "cohelix.simulate.schema:CohortParams",
+    "simulate.sequencing": "cohelix.simulate.schema:SequencingParams",
+    "simulate.arrays": "cohelix.simulate.schema:ArrayParams",
+    "simulate.traits": "cohelix.simulate.schema:TraitParams",
+    "simulate.omop": "cohelix.simulate.schema:OmopParams",
 }
 """Sections of a configuration, and the dataclass whose fields are its keys."""
 
@@ -43,8 +48,8 @@ def load_params(
     chosen = preset or document.get("preset")
     settings: dict[str, Any] = {}
     if chosen is not None:
-        settings |= _checked(read_preset(str(chosen)).get(section, {}), hints, f"preset {chosen}, [{section}]")
-    settings |= _checked(document.get(section, {}), hints, f"the configuration file, [{section}]")
+        settings |= _checked(_section(read_preset(str(chosen)), section), hints, f"preset {chosen}, [{section}]")
+    settings |= _checked(_section(document, section), hints, f"the configuration file, [{section}]")
     for override in overrides:
         name, key, text = split_override(override)
         if name == section:
@@ -53,6 +58,15 @@ def load_params(
         return cls(**settings)
     except ValueError as error:
         raise ConfigError(f"[{section}]: {error}") from None
+
+
+def _section(document: dict[str, Any], section: str) -> dict[str, Any]:
+    """The settings of a section, without the sections within it."""
+    found = document
+    for word in section.split("."):
+        found = found.get(word, {})
+    within = {name.rpartition(".")[2] for name in SECTIONS if name.startswith(f"{section}.")}
+    return {key: value for key, value in found.items() if key not in within}
 
 
 def section_class(section: str) -> type:
@@ -86,19 +100,21 @@ def read_toml(path: str) -> dict[str, Any]:
         raise ConfigError(f"the configuration file cannot be read ({type(error).__name__}). Check the path.") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"the configuration file is not TOML: {error}.") from None
-    known = ["preset", *SECTIONS]
+    known = ["preset", *dict.fromkeys(name.split(".")[0] for name in SECTIONS)]
     for key, value in document.items():
         if key not in known:
             raise ConfigError(f"the configuration file has an unknown entry {key!r}.{_nearest(key, known)}")
-        if key in SECTIONS and not isinstance(value, dict):
-            raise ConfigError(f"the configuration file: expected a section [{key}], found a single value.")
+        for section in (name for name in SECTIONS if name.split(".")[0] == key):
+            inner = value if section == key else value.get(section.split(".")[1], {})
+            if not isinstance(inner, dict):
+                raise ConfigError(f"the configuration file: expected a section [{section}], found a single value.")
     return document
 
 
 def split_override(override: str) -> tuple[str, str, str]:
     """`joint.gq0=homref` as ("joint", "gq0", "homref")."""
     name, equals, text = override.partition("=")
-    section, dot, key = name.strip().partition(".")
+    section, dot, key = name.strip().rpartition(".")
     if not equals or not dot:
         raise ConfigError(f"--set {override}: expected section.key=value, as in joint.gq0=homref.")
     if section not in SECTIONS:
@@ -129,13 +145,19 @@ def _parse(text: str, hint: Any) -> Any:
 
 def _typed(value: Any, hint: Any, where: str) -> Any:
     """`value` if it is of type `hint`; a whole number passes as float."""
-    kinds = get_args(hint) or (hint,)
+    if get_origin(hint) is list and type(value) is list:
+        (kind,) = get_args(hint)
+        return [_typed(item, kind, f"{where}[{place}]") for place, item in enumerate(value)]
+    if get_origin(hint) is dict and type(value) is dict:
+        _, kind = get_args(hint)
+        return {str(key): _typed(item, kind, f"{where}.{key}") for key, item in value.items()}
+    kinds = (hint,) if get_origin(hint) in (list, dict) else get_args(hint) or (hint,)
     # bool is a kind of int to Python, but `max_alleles = true` is a mistake
     if any(type(value) is kind for kind in kinds):
         return value
     if float in kinds and type(value) is int:
         return float(value)
-    expected = " or ".join(getattr(kind, "__name__", str(kind)) for kind in kinds)
+    expected = " or ".join(str(kind) if get_origin(kind) else kind.__name__ for kind in kinds)
     raise ConfigError(f"{where}: expected a value of type {expected}, found {value!r}.")
 
 

@@ -1,4 +1,4 @@
-"""Random streams: one for each thing that is drawn, named by what it is, so that no draw depends on the order of work."""
+"""Random streams: one for each thing that is drawn, so that no draw depends on the order of work."""
 
 from __future__ import annotations
 
