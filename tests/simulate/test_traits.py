@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +26,6 @@ from cohelix.simulate.traits.phenotype import (
     PhenotypeFile,
     TraitTruth,
     expected_shares,
-    in_units,
     phenotypes,
     write_effects,
 )
@@ -202,8 +202,29 @@ def test_files_of_phenotypes_and_truth(made: Toy, drawn: Architecture, tmp_path:
             elif traits()[line["trait"]].kind == "binary":
                 assert text == ("2" if line["value"] else "1")
             else:
-                assert float(text) == pytest.approx(line["value"], abs=1e-3)
-    np.testing.assert_allclose(in_units(HEIGHT, np.array([0.0, 1.0])), [169, 179])
+                assert float(text) == pytest.approx(line["value"], abs=1e-6)
+
+
+@pytest.mark.external
+def test_plink2_reads_the_phenotypes(drawn: Architecture, made: Toy, tmp_path: Path) -> None:
+    """Three of plink2's dummy people: what it has taken in is what was written, with NA and 1/2 understood."""
+    people = [person(k, k, wgs=(f"per{k}",)) for k in range(3)]
+    crowd = Crowd(made, "eur", 3)
+    genetic = all_genetic_values(drawn, crowd.dosages, 0, 3, crowd.shares)
+    health = phenotypes(TraitParams(missing=0.3), drawn, SEED, people, genetic)
+    assert not health.measured.all()
+    table = PhenotypeFile(tmp_path / "phenotypes.tsv", health.traits)
+    table.append(people, health)
+    table.close()
+    command = ["plink2", "--dummy", "3", "5", "--pheno", "phenotypes.tsv", "--make-just-psam", "--out", "out"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    with (tmp_path / "phenotypes.tsv").open() as ours, (tmp_path / "out.psam").open() as theirs:
+        for mine, read in zip(*(csv.DictReader(lines, delimiter="\t") for lines in (ours, theirs)), strict=True):
+            for trait in health.traits:
+                empty = {"NA", "NONE"} if traits()[trait].kind == "binary" else {"NA"}
+                assert (read[trait] in empty) == (mine[trait] == "NA")
+                if mine[trait] != "NA":
+                    assert float(read[trait]) == pytest.approx(float(mine[trait]), rel=1e-4)
 
 
 def test_true_effects_are_written(drawn: Architecture, tmp_path: Path) -> None:

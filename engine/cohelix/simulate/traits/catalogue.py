@@ -14,29 +14,19 @@ KINDS = ("quantitative", "binary")
 
 @dataclass(frozen=True)
 class Trait:
-    """kind: one of KINDS. reported, mapped, ontology: as the PGS Catalog has them. unit, mean, sd: "", 0, 1 if
-    binary."""
+    """kind: one of KINDS. reported, mapped, ontology: as the PGS Catalog has them."""
 
     name: str
     kind: str
     reported: str
     mapped: str
     ontology: str
-    unit: str
-    mean: float
-    sd: float
 
 
 @cache
 def traits() -> dict[str, Trait]:
     """All traits by name."""
-    found = {}
-    for row in read_rows("simulate", "traits", "1", "traits.tsv"):
-        found[row["name"]] = Trait(
-            row["name"], row["kind"], row["reported"], row["mapped"], row["ontology"], row["unit"],
-            float(row["mean"] or 0), float(row["sd"] or 1),
-        )  # fmt: skip
-    return found
+    return {row["name"]: Trait(**row) for row in read_rows("simulate", "traits", "1", "traits.tsv")}
 
 
 def find(name: str, kind: str) -> Trait:

@@ -13,9 +13,8 @@ from cohelix.simulate.people.person import GROUPS, SOURCES, Person
 from cohelix.simulate.schema import TraitParams
 from cohelix.simulate.streams import stream
 from cohelix.simulate.traits.architecture import Architecture
-from cohelix.simulate.traits.catalogue import traits
 
-DECIMALS = 3
+DECIMALS = 6
 
 
 @dataclass(frozen=True)
@@ -77,12 +76,6 @@ def observed(architecture: Architecture, liability: np.ndarray) -> dict[str, np.
     }
 
 
-def in_units(trait: str, values: np.ndarray) -> np.ndarray:
-    """Values as a study would note them: in the unit of the trait, or 0 and 1."""
-    known = traits()[trait]
-    return np.asarray(known.mean + known.sd * values.astype(np.float64))
-
-
 def _body(seed: int, person: Person) -> np.random.Generator:
     if person.role == "twin":
         return stream(seed, "trait noise of a twin", person.number)
@@ -92,7 +85,7 @@ def _body(seed: int, person: Person) -> np.random.Generator:
 class PhenotypeFile:
     """`phenotypes.tsv` as plink2 reads it: `#FID IID` and a column for each trait, a row for each WGS sample.
 
-    Quantitative traits are in their unit; binary ones 2 (affected) or 1; NA is missing. FID is 0.
+    Quantitative traits are in standard units; binary ones 2 (affected) or 1; NA is missing. FID is 0.
     """
 
     def __init__(self, path: Path, names: Sequence[str]) -> None:
@@ -111,7 +104,7 @@ class PhenotypeFile:
         if values.dtype == bool:
             texts = ["2" if value else "1" for value in values.tolist()]
         else:
-            texts = [f"{value:.{DECIMALS}f}" for value in in_units(name, values).tolist()]
+            texts = [f"{value:.{DECIMALS}f}" for value in values.tolist()]
         return [text if there else "NA" for text, there in zip(texts, measured, strict=True)]
 
     def close(self) -> None:
@@ -121,7 +114,7 @@ class PhenotypeFile:
 class TraitTruth:
     """`truth/traits.parquet`: a row for each person and trait, a row group for each block.
 
-    genetic, environment, noise, liability: in standard units. value: in the trait's unit, or 0 and 1. measured: whether
+    genetic, environment, noise, liability: in standard units. value: as `Health.values`, True as 1. measured: whether
     `phenotypes.tsv` has it.
     """
 
@@ -142,7 +135,7 @@ class TraitTruth:
         import pyarrow as pa
 
         n, count = len(persons), len(health.traits)
-        values = [in_units(name, health.values[name]) for name in health.traits]
+        values = [health.values[name].astype(np.float64) for name in health.traits]
         codes = pa.array(np.tile(np.arange(count, dtype=np.int8), n), pa.int8())
         columns: list[Any] = [
             np.repeat(np.array([person.number for person in persons], np.int64), count),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -50,8 +49,9 @@ def write_gwas(
     try:
         for one in found:
             n, cases = one.n, one.cases
+            texts = texts_of(one, panels[one.region], regions[one.region])
             for row, file in enumerate(files):
-                file.append(one, row, panels[one.region], regions[one.region])
+                file.append(one, row, texts)
             yield one
         for row, (trait, file) in enumerate(zip(architecture.traits.tolist(), files, strict=True)):
             file.finish()
@@ -75,22 +75,14 @@ class SummaryFile:
     def md5(self) -> str:
         return self._digest.hexdigest()
 
-    def append(self, found: Found, row: int, panel: RegionPanel, region: Region) -> None:
+    def append(self, found: Found, row: int, texts: list[tuple[str, str, str]]) -> None:
         """The tests of one region, those that gave no number left out. Regions come in genomic order."""
-        lines = []
-        for place in np.flatnonzero(np.isfinite(found.p[row])).tolist():
-            site = int(found.site[place])
-            position, ref, alt = (
-                region.start + int(panel.sites.offset[site]) + 1,
-                panel.sites.ref[site],
-                panel.sites.alts[site][0],
-            )
-            beta, error = digits(found.beta[row, place]), digits(found.error[row, place])
-            p = max(float(found.p[row, place]), _SMALLEST)
-            lines.append(
-                f"{region.chromosome}\t{position}\t{alt}\t{ref}\t{beta}\t{error}\t{found.frequency[place]:.6g}\t{p:.6g}\t"
-                f"{region.chromosome}_{position}_{ref}_{alt}\tOA\t{found.n}\n"
-            )
+        there = np.flatnonzero(np.isfinite(found.p[row]))
+        numbers = (values[row, there].tolist() for values in (found.beta, found.error, np.maximum(found.p, _SMALLEST)))
+        lines = [
+            f"{texts[place][0]}{digits(beta)}\t{digits(error)}{texts[place][1]}{p:.6g}{texts[place][2]}"
+            for place, beta, error, p in zip(there.tolist(), *numbers, strict=True)
+        ]
         if lines:
             self._write(compress("".join(lines).encode()))
 
@@ -106,9 +98,20 @@ class SummaryFile:
         self._digest.update(data)
 
 
+def texts_of(found: Found, panel: RegionPanel, region: Region) -> list[tuple[str, str, str]]:
+    """What the lines of all traits share for each variant: before the estimates, before the p-value, and behind it."""
+    chromosome, sites = region.chromosome, panel.sites
+    out = []
+    for site, frequency in zip(found.site.tolist(), found.frequency.tolist(), strict=True):
+        position, ref, alt = region.start + int(sites.offset[site]) + 1, sites.ref[site], sites.alts[site][0]
+        name = f"{chromosome}_{position}_{ref}_{alt}"
+        out.append((f"{chromosome}\t{position}\t{alt}\t{ref}\t", f"\t{frequency:.6g}\t", f"\t{name}\tOA\t{found.n}\n"))
+    return out
+
+
 def digits(value: float) -> str:
     """An estimate to 8 significant digits. A score made from estimates has the same text for its weights."""
-    return f"{value:.8g}" if math.isfinite(value) else "NA"
+    return f"{value:.8g}"
 
 
 def metadata(file: SummaryFile, trait: str, group: str, n: int, cases: int) -> str:
