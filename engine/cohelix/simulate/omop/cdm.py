@@ -1,13 +1,12 @@
 """The OMOP Common Data Model 5.4 as facts: tables, fields, types, keys (`reference/omop/cdm/5.4`).
 
-`python -m cohelix.simulate.omop.cdm OMOP_CDMv5.4_Field_Level.csv > reference/omop/cdm/5.4/fields.tsv` makes the table
-of facts anew from the file that OHDSI publishes.
+`python -m cohelix.simulate.omop OMOP_CDMv5.4_Field_Level.csv > reference/omop/cdm/5.4/fields.tsv` makes the table of
+facts anew from the file that OHDSI publishes.
 """
 
 from __future__ import annotations
 
 import csv
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cache
@@ -79,12 +78,12 @@ def arrow_schema(table: str) -> Any:
 
 
 def compact(path: Path) -> Iterator[str]:
-    """Lines of the table of facts, from OHDSI's field-level CSV."""
+    """Lines of the table of facts, from OHDSI's field-level CSV (which quotes "offset", a word of SQL)."""
     yield "\t".join(HEADER)
     with path.open(encoding="utf-8-sig") as file:
         for row in csv.DictReader(file):
             values = [
-                row["cdmTableName"].lower(), row["cdmFieldName"].lower(), row["cdmDatatype"].lower(),
+                row["cdmTableName"].lower(), row["cdmFieldName"].lower().strip('"'), row["cdmDatatype"].lower(),
                 row["isRequired"].lower(), row["isPrimaryKey"].lower(),
                 _or_nothing(row["fkTableName"]).lower(), _or_nothing(row["fkFieldName"]).lower(),
                 _or_nothing(row["fkDomain"]),
@@ -94,7 +93,3 @@ def compact(path: Path) -> Iterator[str]:
 
 def _or_nothing(text: str) -> str:
     return "" if text == "NA" else text
-
-
-if __name__ == "__main__":
-    sys.stdout.writelines(f"{line}\n" for line in compact(Path(sys.argv[1])))

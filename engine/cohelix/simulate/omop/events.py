@@ -12,7 +12,7 @@ from cohelix.simulate.omop.columns import Columns, dates, ids, nullable, words
 from cohelix.simulate.omop.lives import NEVER, Lives
 
 FIRST_NOTED = 0.9  # chance that a disease is noted at the first visit after it began
-WRONGLY_CODED = 0.01  # of people: one code of a disease that they do not have (a test ordered to rule it out)
+WRONGLY_CODED = 0.005  # of people: one code of a disease that they do not have (a test ordered to rule it out)
 COMPLAINTS = 0.3  # share of visits
 PRESCRIBED = 0.55  # of visits of somebody who takes a drug
 SUPPLIES = np.array([30, 60, 90, 90])  # days

@@ -1,8 +1,8 @@
 """Rows of MEASUREMENT: what a person's body is like, what diseases and drugs do to it, and what a record makes of it.
 
 Of a person with standardised trait z, a measure is mean of the sex + person_sd x z + per_year x (age - 50) over time;
-each reading adds noise of noise_sd. These are columns of `reference/simulate/concepts/measurements.tsv`. Diseases and drugs shift
-it (`reference/simulate/concepts/shifts.tsv`).
+each reading adds noise of noise_sd. These are columns of `reference/simulate/concepts/measurements.tsv`. Diseases and
+drugs shift it (`reference/simulate/concepts/shifts.tsv`).
 """
 
 from __future__ import annotations
