@@ -17,7 +17,9 @@ from cohelix.simulate.sequence import make_reference
 
 SEED = 7
 PER_SOURCE = 20
-REGIONS = ["chr1:1,000,001-1,200,000", "chr22:20,000,001-20,200,000", "chrX:50,000,001-50,100,000",
+PAR1_END = 2_781_479  # of X in GRCh38
+REGIONS = ["chr1:1,000,001-1,200,000", "chr22:20,000,001-20,200,000", "chrX:2,731,480-2,831,479",
+           "chrX:50,000,001-50,100,000",
            "chrY:7,000,001-7,100,000", "chrM:1-16,000"]  # fmt: skip
 
 
@@ -60,7 +62,7 @@ def people(made: Made, n: int) -> np.ndarray:
             here = np.where(site == NO_SITE, 0, pair[:, np.maximum(site, 0)]).T
             name, man = plain_name(region.contig.name), person % 2 == 1
             if name == "MT" or (name in "XY" and man):
-                here[:, 1] = NO_COPY
+                here[made.design.markers.position[rows] > (PAR1_END if name == "X" else 0), 1] = NO_COPY
             if name == "Y" and not man:
                 here[:] = NO_COPY
             alleles[person, rows] = here

@@ -15,8 +15,9 @@ BAF, IGC, LRR, NORMX, NORMY, R, THETA, RAW_X, RAW_Y = range(9)
 """Columns of values; all but the last two in thousandths."""
 N_VALUES = 9
 
-CALL_AT = 0.15  # GenCall score of the least certain call
+CALL_AT = 150  # thousandths: GenCall score, as it is written, of the least certain call
 BACKGROUND = 100  # of the raw intensities
+FAR = 100.0  # squared standard deviations from a cluster that take a score to a third: contaminated DNA is called still
 NOISE_R = 0.12
 ABSENT_R = 0.1  # of a marker's R that is left where there is nothing to bind
 LONGEST_CALL = 3 + 1 + 9 * 13  # bytes of text, and a tab: an int32 in thousandths has 12 and a colon
@@ -114,7 +115,8 @@ def read_chip(
             low = 0 if fraction < 0.25 or (fraction < 0.75 and chance[1, m] < 0.5) else 1
             nearer = dev[m, low] / (dev[m, low] + dev[m, low + 1])
             theta = centre[m, low] + nearer * (centre[m, low + 1] - centre[m, low])
-            r *= 0.6
+            r *= 0.45
+            deviation *= 0.25
         theta = abs(theta + tilt * 4 * theta * (1 - theta) + noise[0, m] * spread * deviation)
         theta = 2 - theta if theta > 1 else theta
         r *= math.exp(noise[1, m] * spread * NOISE_R)
@@ -122,7 +124,7 @@ def read_chip(
         share = fraction_of(theta, centre[m])
         ratio = r / between(share, centre_r[m])
         weak = min(1.0, 2 * ratio) ** 2
-        certain = score[m] * (1 - (first / second) ** 2) * math.exp(-first * first / 30) * weak
+        certain = _thousandths(score[m] * (1 - (first / second) ** 2) * math.exp(-first * first / FAR) * weak)
         call = best if certain >= CALL_AT else -1
         calls[m, sample] = call
         expected = _expected(b, total)
@@ -139,7 +141,7 @@ def read_chip(
         angle = math.pi / 2 * theta
         x = r * math.cos(angle) / (math.cos(angle) + math.sin(angle))
         row = values[m, sample]
-        row[BAF], row[IGC], row[LRR] = _thousandths(share), _thousandths(certain), _thousandths(math.log2(ratio))
+        row[BAF], row[IGC], row[LRR] = _thousandths(share), certain, _thousandths(math.log2(ratio))
         row[NORMX], row[NORMY], row[R], row[THETA] = (
             _thousandths(x), _thousandths(r - x), _thousandths(r), _thousandths(theta)
         )  # fmt: skip
