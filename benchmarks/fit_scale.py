@@ -21,7 +21,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from benchmarks.report import load
-from cohelix.joint.schema import IngestParams
+from cohelix.joint.schema import SAMPLE_COUNTS, IngestParams
 from cohelix.scale import joint, simulate
 from cohelix.scale.model import Load
 from cohelix.scale.sites import harmonic
@@ -38,7 +38,7 @@ FEATURES = {
         "written_bytes": ("one", "records"), "kept_bytes": ("one", "records"),
     },
     "call": {
-        "cpu_s": ("one", "records", "cells"), "memory_mib": ("one", "batch_records", "cells"),
+        "cpu_s": ("one", "records", "sites", "cells"), "memory_mib": ("one", "batch_records", "sites", "cells"),
         "read_bytes": ("one", "records"), "written_bytes": ("one", "sites", "records"),
         "kept_bytes": ("sites", "records"),
     },
@@ -47,8 +47,14 @@ FEATURES = {
         "written_bytes": ("one", "person_bases"), "kept_bytes": ("person_bases",),
     },
 }  # fmt: skip
+# MiB that are not fitted, as they are too small to be seen at the sizes in FITTED: counts of 8 bytes that a task of the
+# call holds for each sample. Taken off before the fit.
+KNOWN = {("call", "memory_mib"): {"samples": 8 * len(SAMPLE_COUNTS) / 2**20}}
 KEPT = {"ingest": ("store", "call store"), "call": ("callset", "callset"), "gvcfs": ("gvcf", "gVCFs")}
 JOBS = {"joint": "joint-made", "simulate": "simulate-gvcfs"}
+# Calls of the same samples with many more rows tell a genotype's cost from a record's. They have no more carriers, so
+# they say nothing of the bytes of a callset.
+MORE_ROWS = {("call", "cpu_s"): "joint-sites", ("call", "memory_mib"): "joint-sites"}
 
 
 def joint_loads(line: Line, sites: float | None = None) -> list[Load]:
@@ -67,15 +73,26 @@ def simulate_loads(line: Line) -> list[Load]:
     return simulate.loads(simulate.Cohort(line["n_samples"], line["bases"]))
 
 
-def of_job(noun: str) -> list[Line]:
-    """Warm lines of ours, of the newest commit at each size."""
-    lines = [
-        line for line in load(ROOT / "benchmarks" / "results")
-        if line["job"] == JOBS[noun] and line["engine"] == "ours" and "missing" not in line
-        and line.get("cache", "warm") == "warm" and not line["timed_out"]
-    ]  # fmt: skip
+def of_job(noun: str, job: str | None = None) -> list[Line]:
+    """Warm lines of ours, of the newest commit at each size. `job`: another than the noun's own."""
+    lines = _warm(job or JOBS[noun])
     newest = {line["n_samples"]: line["commit"] for line in lines}
     return [line for line in lines if line["commit"] == newest[line["n_samples"]]]
+
+
+def _warm(job: str) -> list[Line]:
+    return [
+        line for line in load(ROOT / "benchmarks" / "results")
+        if line["job"] == job and line["engine"] == "ours" and "missing" not in line
+        and line.get("cache", "warm") == "warm" and not line["timed_out"]
+    ]  # fmt: skip
+
+
+def busy_share(noun: str, step: str) -> float:
+    """The largest share of the cores that a run at the largest fitted size kept busy: other work on the machine can
+    only lower it."""
+    lines = [line for line in _warm(JOBS[noun]) if line["step"] == step and line["n_samples"] == max(FITTED)]
+    return min(1.0, max((line["user_s"] + line["sys_s"]) / line["wall_s"] / CORES for line in lines))
 
 
 def observed(lines: list[Line], stage: str, quantity: str) -> float | None:
@@ -112,35 +129,39 @@ def fit(rows: list[tuple[dict[str, float], float]], names: tuple[str, ...]) -> d
 
 def fit_noun(noun: str, loads: Callable[[Line], list[Load]]) -> str:
     """rates.toml of a noun."""
-    lines = of_job(noun)
-    small = [line for line in lines if line["n_samples"] in FITTED]
+    small = [line for line in of_job(noun) if line["n_samples"] in FITTED]
     if not small:
         raise SystemExit(f"no lines of {JOBS[noun]} at {FITTED}: run benchmarks/jobs.py {noun}")
     out = [f"# Written by benchmarks/fit_scale.py from benchmarks/results/{JOBS[noun]}.jsonl. Not to be edited.", ""]
-    stages = [load.stage for load in loads(small[0])]
-    for number, stage in enumerate(stages):
-        at: dict[int, list[Line]] = {}
-        for line in small:
-            if line["step"] == stage:
-                at.setdefault(line["n_samples"], []).append(line)
-        largest = at[max(at)]
-        busy = median((line["user_s"] + line["sys_s"]) / line["wall_s"] for line in largest) / CORES
-        commits = sorted({line["commit"] for of_size in at.values() for line in of_size})
+    for number, stage in enumerate(one.stage for one in loads(small[0])):
+        of_stage = [line for line in small if line["step"] == stage]
+        commits = ", ".join(sorted({line["commit"] for line in of_stage}))
         out += [
-            f"[stage.{stage}]", f'keeps = "{KEPT[stage][1]}"', f"busy = {min(busy, 1.0):.3f}",
-            f"fitted_at = {sorted(at)}", f'lines = "{JOBS[noun]}.jsonl, step {stage}, commit {", ".join(commits)}"', "",
+            f"[stage.{stage}]", f'keeps = "{KEPT[stage][1]}"', f"busy = {busy_share(noun, stage):.3f}",
+            f"fitted_at = {sorted({line['n_samples'] for line in of_stage})}",
+            f'lines = "{JOBS[noun]}.jsonl, step {stage}, commit {commits}"', "",
         ]  # fmt: skip
         for quantity, names in FEATURES[stage].items():
-            rows = []
-            for of_size in at.values():
-                value = observed(of_size, stage, quantity)
-                if value is not None:
-                    rows.append((features(loads(of_size[-1])[number], quantity), value))
-            if rows:
-                out.append(f"[stage.{stage}.{quantity}]")
-                out += [f"{name} = {rate:.6g}" for name, rate in fit(rows, names).items()]
-                out.append("")
+            more = of_job(noun, MORE_ROWS[stage, quantity]) if (stage, quantity) in MORE_ROWS else []
+            lines = [*of_stage, *(line for line in more if line["n_samples"] in FITTED)]
+            rates = _fit_quantity([(line, loads(line)[number]) for line in lines], stage, quantity, names)
+            if rates:
+                out += [f"[stage.{stage}.{quantity}]", *(f"{name} = {rate:.6g}" for name, rate in rates.items()), ""]
     return "\n".join([*out, *_sample(noun, small)])
+
+
+def _fit_quantity(
+    lines: list[tuple[Line, Load]], stage: str, quantity: str, names: tuple[str, ...]
+) -> dict[str, float]:
+    """Rates of one quantity from lines and their loads; none where the lines do not have it."""
+    known, rows = KNOWN.get((stage, quantity), {}), []
+    for job, n in dict.fromkeys((line["job"], line["n_samples"]) for line, _ in lines):
+        repeats = [(line, load_) for line, load_ in lines if (line["job"], line["n_samples"]) == (job, n)]
+        value = observed([line for line, _ in repeats], stage, quantity)
+        if value is not None:
+            grown = features(repeats[-1][1], quantity)
+            rows.append((grown, value - sum(rate * grown[name] for name, rate in known.items())))
+    return fit(rows, names) | known if rows else {}
 
 
 def _sample(noun: str, lines: list[Line]) -> list[str]:

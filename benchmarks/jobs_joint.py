@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ ADDED = 10  # samples of the N+1 job
 # fitted to, 500 and 1,000 what it is checked with.
 PLAN = ((50, "ours,bcftools,hail"), (100, "ours"), (250, "ours,bcftools"), (500, "ours"), (1000, "ours,bcftools"))
 QUICK_SAMPLES = 20
+FORCED, QUICK_FORCED = 50_000, 2_000  # rows of the job with more rows
 
 SIZES = {
     "gvcf": "gVCF (input)", "store": "call store (ours)", "callset": "callset (ours)", "vcf": "merged VCF (bcftools)",
@@ -121,7 +123,10 @@ def _joint(wish: argparse.Namespace, bench: Bench) -> None:
         **{**vars(wish), "cohort": wish.cohort or _simulate(largest + ADDED, bench.scratch, wish)}
     )
     for samples, engines in [(largest, wish.engines)] if wish.quick else PLAN:
-        _made(argparse.Namespace(**{**vars(wish), "samples": samples, "engines": engines}), bench)
+        sized = argparse.Namespace(**{**vars(wish), "samples": samples, "engines": engines})
+        _made(sized, bench)
+        if samples <= 250:
+            _forced(sized, bench)
     _n_plus_1(argparse.Namespace(**{**vars(wish), "samples": largest}), bench)
 
 
@@ -164,6 +169,23 @@ def _n_plus_1(wish: argparse.Namespace, bench: Bench) -> None:
     shutil.rmtree(made)
 
 
+def _forced(wish: argparse.Namespace, bench: Bench) -> None:
+    """A call of N samples with many more rows: what a genotype costs, apart from what a record does."""
+    ours, n = ENGINES["ours"], wish.samples
+    cohort = wish.cohort or _simulate(n, bench.scratch, wish)
+    work = workloads.made(cohort, bench.scratch, _region(wish), 0, n)
+    made = bench.scratch / "base"
+    made.mkdir()
+    timed(ours.steps(work, made)[0][1], bench)
+    more = workloads.forced(work, cohort, made / "x.calls", QUICK_FORCED if wish.quick else FORCED, bench.scratch)
+    take_turns(more, [replace(ours, steps=_forced_steps, sizes=sizes_of(callset="y.callset"))], bench)
+    shutil.rmtree(made)
+
+
+def _forced_steps(work: workloads.Forced, folder: Path) -> list[tuple[str, list[str]]]:
+    return [("call", cohelix("joint", "call", work.store, "-o", folder / "y.callset", "--sites", work.wanted))]
+
+
 def _simulate(samples: int, scratch: Path, wish: argparse.Namespace) -> Path:
     folder = scratch / "cohort"
     if not folder.exists():
@@ -181,3 +203,4 @@ register(Job("joint", _joint))
 register(Job("joint-real", _real, "Joint call of 50 real gVCFs (1000 Genomes, start of chr22)", sizes=SIZES))
 register(Job("joint-made", _made, "Joint call of made gVCFs (`cohelix simulate gvcfs`)", sizes=SIZES))
 register(Job("joint-n-plus-1", _n_plus_1, "More samples onto a call store that exists", sizes=SIZES))
+register(Job("joint-sites", _forced, "Joint call with a row for each of many given alleles (`--sites`)", sizes=SIZES))

@@ -63,6 +63,33 @@ class Workload:
             )
 
 
+@dataclass(frozen=True)
+class Forced(Workload):
+    """A call of the samples in `store`, with a row for each allele of `wanted`, which nobody carries."""
+
+    store: Path
+    wanted: Path
+
+    @property
+    def inputs(self) -> list[Path]:
+        return [self.store, self.wanted]
+
+
+def forced(work: Workload, cohort: Path, store: Path, n_forced: int, folder: Path) -> Forced:
+    """`n_forced` SNPs spread over the region, where no person of the cohort has anything."""
+    import pyarrow.parquet as pq
+
+    taken = set(pq.read_table(cohort / "truth.parquet", columns=["position"])["position"].to_pylist())
+    step = (work.end - work.start) // (n_forced + 1)
+    free = (next(p for p in range(at, work.end) if p not in taken) for at in range(work.start, work.end, step))
+    positions = sorted(set(free))[:n_forced]
+    wanted = folder / "wanted.tsv"
+    rows = (f"{work.contig}\t{position}\tA\tC\n" for position in positions)
+    wanted.write_text("contig\tposition\tref\talt\n" + "".join(rows))
+    facts = {**vars(work), "job": "joint-sites", "alleles": work.alleles + len(positions)}
+    return Forced(**facts, store=store, wanted=wanted)
+
+
 def real(folder: Path) -> Workload:
     """50 gVCFs of 1000 Genomes people, the start of chr22."""
     paths = sorted(REAL.glob("*.g.vcf.gz"))

@@ -1,7 +1,7 @@
 """What can be known of gVCFs without reading them: their sizes, and what their indexes count.
 
 Records come from the index (htslib notes the number of records of each contig in a bin of its own, 37450 in a .tbi);
-the stretch of genome from the first and the last window that has records. Formats: hts-specs, tabix and CSI.
+the stretch of genome from the windows of a .tbi that have records. Formats: hts-specs, tabix and CSI.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from statistics import fmean
 from cohelix import storage
 from cohelix.errors import InputError
 
+TABIX_WINDOW = 1 << 14
 LOOKED_AT = 100
 """Indexes that are read, spread over the manifest: a mean over a hundred people is good to a few per cent."""
 
@@ -33,7 +34,8 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Counted:
-    """What one index says: records (None where its writer did not count), and bases from first to last record."""
+    """What one index says: records (None where its writer did not count), and bases of the windows that have records
+    (0: a CSI index does not tell)."""
 
     records: int | None
     bases: int
@@ -77,18 +79,17 @@ def read_index(path: str) -> Counted | None:
         data = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
         if data[:4] == b"TBI\x01":
             n_contigs, _, _, _, _, _, _, name_bytes = struct.unpack_from("<8i", data, 4)
-            return _count(data, 36 + name_bytes, n_contigs, min_shift=14, depth=5, is_csi=False)
+            return _count(data, 36 + name_bytes, n_contigs, depth=5, is_csi=False)
         if data[:4] == b"CSI\x01":
-            min_shift, depth, aux = struct.unpack_from("<3i", data, 4)
+            _, depth, aux = struct.unpack_from("<3i", data, 4)
             (n_contigs,) = struct.unpack_from("<i", data, 16 + aux)
-            return _count(data, 20 + aux, n_contigs, min_shift=min_shift, depth=depth, is_csi=True)
+            return _count(data, 20 + aux, n_contigs, depth=depth, is_csi=True)
     except (struct.error, EOFError, OSError, zlib.error):
         raise InputError("the index is damaged or cut short. Make it again with tabix.") from None
     raise InputError("expected a tabix or CSI index, found other bytes. Make it again with tabix.")
 
 
-def _count(data: bytes, at: int, n_contigs: int, *, min_shift: int, depth: int, is_csi: bool) -> Counted:
-    first_leaf = ((1 << 3 * depth) - 1) // 7
+def _count(data: bytes, at: int, n_contigs: int, *, depth: int, is_csi: bool) -> Counted:
     counter = (
         (1 << 3 * (depth + 1)) - 1
     ) // 7 + 1  # holds two pairs: file offsets, then records with and without place
@@ -96,21 +97,18 @@ def _count(data: bytes, at: int, n_contigs: int, *, min_shift: int, depth: int, 
     for _ in range(n_contigs):
         (n_bin,) = struct.unpack_from("<i", data, at)
         at += 4
-        leaves: list[int] = []
         for _ in range(n_bin):
             (number,) = struct.unpack_from("<I", data, at)
             at += 12 if is_csi else 4  # a CSI bin has an offset of its own
             (n_chunk,) = struct.unpack_from("<i", data, at)
             if number == counter:
-                mapped, unmapped = struct.unpack_from("<2Q", data, at + 4 + 16)
-                records, counts = records + mapped + unmapped, counts + 1
-            elif number >= first_leaf:
-                leaves.append(number - first_leaf)
+                placed, unplaced = struct.unpack_from("<2Q", data, at + 4 + 16)
+                records, counts = records + placed + unplaced, counts + 1
             at += 4 + 16 * n_chunk
-        if leaves:
-            bases += (max(leaves) - min(leaves) + 1) << min_shift
         if not is_csi:
             (n_linear,) = struct.unpack_from("<i", data, at)
+            # The offset of a window without a record is 0, or that of a neighbour.
+            bases += len({*struct.unpack_from(f"<{n_linear}Q", data, at + 4)} - {0}) * TABIX_WINDOW
             at += 4 + 8 * n_linear
     return Counted(records if counts else None, bases)
 
