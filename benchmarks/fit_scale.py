@@ -43,8 +43,9 @@ FEATURES = {
         "kept_bytes": ("sites", "records"),
     },
     "gvcfs": {
-        "cpu_s": ("one", "person_bases"), "memory_mib": ("one", "worker"), "read_bytes": ("one", "person_bases"),
-        "written_bytes": ("one", "person_bases"), "kept_bytes": ("person_bases",),
+        "cpu_s": ("one", "bases", "samples", "person_bases"), "memory_mib": ("one", "worker", "bases"),
+        "read_bytes": ("one", "samples", "person_bases"), "written_bytes": ("one", "bases", "samples", "person_bases"),
+        "kept_bytes": ("samples", "person_bases"),
     },
 }  # fmt: skip
 # MiB that are not fitted, as they are too small to be seen at the sizes in FITTED: counts of 8 bytes that a task of the
@@ -76,8 +77,8 @@ def simulate_loads(line: Line) -> list[Load]:
 def of_job(noun: str, job: str | None = None) -> list[Line]:
     """Warm lines of ours, of the newest commit at each size. `job`: another than the noun's own."""
     lines = _warm(job or JOBS[noun])
-    newest = {line["n_samples"]: line["commit"] for line in lines}
-    return [line for line in lines if line["commit"] == newest[line["n_samples"]]]
+    newest = {(line["n_samples"], line["bases"]): line["commit"] for line in lines}
+    return [line for line in lines if line["commit"] == newest[line["n_samples"], line["bases"]]]
 
 
 def _warm(job: str) -> list[Line]:
@@ -89,9 +90,9 @@ def _warm(job: str) -> list[Line]:
 
 
 def busy_share(noun: str, step: str) -> float:
-    """The largest share of the cores that a run at the largest fitted size kept busy: other work on the machine can
+    """The largest share of the cores that a run at a fitted size kept busy: other work on the machine can
     only lower it."""
-    lines = [line for line in _warm(JOBS[noun]) if line["step"] == step and line["n_samples"] == max(FITTED)]
+    lines = [line for line in _warm(JOBS[noun]) if line["step"] == step and line["n_samples"] in FITTED]
     return min(1.0, max((line["user_s"] + line["sys_s"]) / line["wall_s"] / CORES for line in lines))
 
 
@@ -155,13 +156,17 @@ def _fit_quantity(
 ) -> dict[str, float]:
     """Rates of one quantity from lines and their loads; none where the lines do not have it."""
     known, rows = KNOWN.get((stage, quantity), {}), []
-    for job, n in dict.fromkeys((line["job"], line["n_samples"]) for line, _ in lines):
-        repeats = [(line, load_) for line, load_ in lines if (line["job"], line["n_samples"]) == (job, n)]
+    for size in dict.fromkeys(_size(line) for line, _ in lines):
+        repeats = [(line, load_) for line, load_ in lines if _size(line) == size]
         value = observed([line for line, _ in repeats], stage, quantity)
         if value is not None:
             grown = features(repeats[-1][1], quantity)
             rows.append((grown, value - sum(rate * grown[name] for name, rate in known.items())))
     return fit(rows, names) | known if rows else {}
+
+
+def _size(line: Line) -> tuple[str, int, int]:
+    return line["job"], line["n_samples"], line["bases"]
 
 
 def _sample(noun: str, lines: list[Line]) -> list[str]:
