@@ -10,10 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cohelix.simulate.arrays.kernels import (
+    BAF,
+    ERROR,
+    FINE,
+    IGC,
+    LRR,
+    NO_CALL,
+    NO_COPY,
+    RAW_X,
+    SPANNED,
+    THETA,
     between,
+    boundary,
     fraction_of,
     gain,
+    mixture,
     nearest,
+    read_chip,
     write_integer,
     write_rows,
     write_thousandths,
@@ -76,3 +89,61 @@ def test_rows() -> None:
     assert out[:size].tobytes() == (
         b"ab\t1/0:0:0.15:-0.126:1.59:0.083:1.673:0.033:17100:586\n\tcd\t./.:1:0.001:-0.005:0:12:0.01:0.005:0:7\n"
     )
+
+
+def test_mixture() -> None:
+    assert mixture(1.0, 2, 2, 0.0, 0.0) == (0.5, 2.0)
+    assert mixture(0.0, 0, 2, 0.3, 0.0) == (0.5, 0.0)
+    assert mixture(0.0, 2, 2, 1.0, 0.1) == pytest.approx((0.1, 2.0))
+    assert mixture(0.0, 0, 1, 1.0, 0.1) == pytest.approx((1.0, 0.1))  # a woman's chip with a man's DNA, on Y
+
+
+def test_a_boundary_is_as_far_from_both() -> None:
+    dev = np.array([0.01, 0.04, 0.02], np.float32)
+    for fraction, chance, low in ((0.0, 0.9, 0), (0.5, 0.1, 0), (0.5, 0.9, 1), (1.0, 0.1, 1)):
+        theta = boundary(fraction, chance, CENTRES, dev)
+        distance = np.abs(theta - CENTRES[low : low + 2]) / dev[low : low + 2]
+        assert distance[0] == pytest.approx(distance[1], rel=1e-4)
+
+
+# alleles, whether A is the reference, first chance; call and reason. The chip has no calls below 0.1, errors below 0.2.
+CHIPS = [
+    ([0, 0], True, 0.5, 0, FINE), ([0, 1], True, 0.5, 1, FINE), ([1, 1], True, 0.5, 2, FINE),
+    ([0, 0], False, 0.5, 2, FINE), ([1, -1], True, 0.5, 2, FINE), ([1, -1], False, 0.5, 0, FINE),
+    ([-1, -1], True, 0.5, -1, FINE), ([9, 1], True, 0.5, 2, SPANNED), ([0, 1], True, 0.05, -1, NO_CALL),
+    ([0, 0], True, 0.15, 1, ERROR), ([0, 1], True, 0.15, 2, ERROR), ([-1, -1], True, 0.05, -1, FINE),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("alleles", "a_is_ref", "chance", "call", "reason"), CHIPS)
+def test_one_genotype_without_noise(alleles: list[int], a_is_ref: bool, chance: float, call: int, reason: int) -> None:
+    chip = np.array([0.1, 0.1, 0.0, 1.0, 1.0, 0.0, 1000.0, 1000.0])
+    calls, reasons, values = np.zeros((1, 2), np.int8), np.zeros((1, 2), np.int8), np.zeros((1, 2, 9), np.int32)
+    dev = np.full((1, 3), 0.02, np.float32)
+    read_chip(
+        np.array([alleles], np.int8), np.array([a_is_ref]), np.array([2], np.int8), np.array([False]), CENTRES[None],
+        np.ones((1, 3), np.float32), dev, np.array([0.8], np.float32), np.array([[chance], [0.9]], np.float32),
+        np.zeros((2, 1), np.float32), np.zeros(1, np.int8), chip, 1, calls, reasons, values,
+    )  # fmt: skip
+    assert (calls[0, 1], reasons[0, 1]) == (call, reason)
+    assert not values[0, 0].any()  # the other chip
+    row = values[0, 1]
+    if reason == FINE and call >= 0:
+        assert (row[BAF], row[IGC], row[THETA]) == (500 * call, 800, round(1000 * float(CENTRES[call])))
+        assert row[LRR] == pytest.approx(0 if -1 not in alleles else -510, abs=15)
+        x = (1 - np.tan(np.pi / 2 * CENTRES[call]) / (1 + np.tan(np.pi / 2 * CENTRES[call]))) * 2 ** (row[LRR] / 1000)
+        assert row[RAW_X] == pytest.approx(100 + 1000 * x, abs=2)
+    assert (row[IGC] < 150) == (call < 0)
+
+
+def test_a_called_marker_without_a_copy_has_its_reason() -> None:
+    """Strong light where there should be none: a level of R ten times the usual."""
+    chip = np.array([0.0, 0.0, 0.0, 0.0, 10.0, 0.0, 1000.0, 1000.0])
+    calls, reasons, values = np.zeros((1, 1), np.int8), np.zeros((1, 1), np.int8), np.zeros((1, 1, 9), np.int32)
+    read_chip(
+        np.array([[-1, -1]], np.int8), np.array([True]), np.array([1], np.int8), np.array([False]), CENTRES[None],
+        np.ones((1, 3), np.float32), np.full((1, 3), 0.02, np.float32), np.array([0.8], np.float32),
+        np.full((2, 1), 0.5, np.float32), np.zeros((2, 1), np.float32), np.zeros(1, np.int8), chip, 0, calls, reasons,
+        values,
+    )  # fmt: skip
+    assert (calls[0, 0], reasons[0, 0]) == (1, NO_COPY)

@@ -19,6 +19,7 @@ CALL_AT = 150  # thousandths: GenCall score, as it is written, of the least cert
 BACKGROUND = 100  # of the raw intensities
 FAR = 100.0  # squared standard deviations from a cluster that take a score to a third: contaminated DNA is called still
 NOISE_R = 0.12
+DARK = 0.22  # standard deviation of theta where there is nothing to bind
 ABSENT_R = 0.1  # of a marker's R that is left where there is nothing to bind
 LONGEST_CALL = 3 + 1 + 9 * 13  # bytes of text, and a tab: an int32 in thousandths has 12 and a colon
 
@@ -73,6 +74,51 @@ def _thousandths(value: float) -> int:
     return math.floor(value * 1000 + 0.5)
 
 
+@leaf
+def mixture(copies_of_b: float, copies: int, expected: int, of_other: float, share: float) -> tuple[float, float]:
+    """Fraction of B, and copies, in DNA of which `share` is another person's, with B at `of_other`.
+
+    Another person has the `expected` copies. Half, where there is nothing to bind: two backgrounds.
+    """
+    there = (1 - share) * copies + share * expected
+    if there == 0:
+        return 0.5, 0.0
+    return ((1 - share) * copies_of_b + share * expected * of_other) / there, there
+
+
+@leaf
+def boundary(fraction: float, chance: float, centre: np.ndarray, dev: np.ndarray) -> float:
+    """Theta as far from one cluster as from the next, in standard deviations; which next, for AB, is by chance."""
+    low = 0 if fraction < 0.25 or (fraction < 0.75 and chance < 0.5) else 1
+    nearer = dev[low] / (dev[low] + dev[low + 1])
+    return centre[low] + nearer * (centre[low + 1] - centre[low])
+
+
+@leaf
+def _reason(call: int, expected: int, copies: int, deleted: int, event: int, failed: bool, share: float) -> int:
+    """Why the call is not the expected one; of two reasons the one that was drawn."""
+    if call == expected:
+        return SPANNED if deleted > 0 and call >= 0 else FINE
+    if copies == 0:
+        return NO_COPY
+    if event != FINE:
+        return event
+    if failed:
+        return MARKER
+    return CONTAMINATION if share > 0 else NOISE
+
+
+@leaf
+def _note(row: np.ndarray, theta: float, r: float, share: float, certain: int, ratio: float, chip: np.ndarray) -> None:
+    """The nine values of one genotype into `row`."""
+    angle = math.pi / 2 * theta
+    x = r * math.cos(angle) / (math.cos(angle) + math.sin(angle))
+    row[BAF], row[IGC], row[LRR] = _thousandths(share), certain, _thousandths(math.log2(ratio))
+    row[NORMX], row[NORMY] = _thousandths(x), _thousandths(r - x)
+    row[R], row[THETA] = _thousandths(r), _thousandths(theta)
+    row[RAW_X], row[RAW_Y] = int(x * chip[6]) + BACKGROUND, int((r - x) * chip[7]) + BACKGROUND
+
+
 @kernel
 def read_chip(
     alleles: np.ndarray, a_is_ref: np.ndarray, copies: np.ndarray, failed: np.ndarray, centre: np.ndarray,
@@ -87,38 +133,30 @@ def read_chip(
     numbers of `chips.chip_of`.
     Fills column `sample` of calls (m, n) int8: copies of B, -1 for none; reasons (m, n) int8; values (m, n, 9) int32.
     """
-    no_call, error, mixed, spread, level, tilt, scale_x, scale_y = chip
+    no_call, error, mixed, spread, level, tilt = chip[0], chip[1], chip[2], chip[3], chip[4], chip[5]
     for m in range(alleles.shape[0]):
         ref, alt, gone = 0, 0, 0
         for k in range(alleles.shape[1]):
             ref += alleles[m, k] == 0
             alt += alleles[m, k] == 1
             gone += alleles[m, k] > 1
-        total = ref + alt
-        b = alt if a_is_ref[m] else ref
+        total, b = ref + alt, alt if a_is_ref[m] else ref
+        expected, event, own = _expected(b, total), FINE, float(b)
+        if total > 0 and chance[0, m] < no_call:
+            event = NO_CALL
+        elif total > 0 and chance[0, m] < no_call + error:
+            event = ERROR
+            own = total / 2 if expected != 1 else (0.0 if chance[1, m] < 0.5 else float(total))
         of_other = other[m] / 2 if a_is_ref[m] else 1 - other[m] / 2
-        there = (1 - mixed) * total + mixed * copies[m]
-        event = FINE
-        if there == 0:
-            fraction, deviation = 0.5, 0.22  # of two backgrounds
-        else:
-            own = b / total if total > 0 else 0.5
-            if total > 0 and no_call <= chance[0, m] < no_call + error:
-                event = ERROR
-                own = 0.5 if own != 0.5 else (0.0 if chance[1, m] < 0.5 else 1.0)
-            fraction = ((1 - mixed) * total * own + mixed * copies[m] * of_other) / there
-            deviation = between(fraction, dev[m])
+        fraction, there = mixture(own, total, copies[m], of_other, mixed)
+        deviation = between(fraction, dev[m]) if there > 0 else DARK
         theta = between(fraction, centre[m])
         r = between(fraction, centre_r[m]) * gain(there, copies[m]) * level
-        if total > 0 and chance[0, m] < no_call:  # halfway between two clusters, and weak
-            event = NO_CALL
-            low = 0 if fraction < 0.25 or (fraction < 0.75 and chance[1, m] < 0.5) else 1
-            nearer = dev[m, low] / (dev[m, low] + dev[m, low + 1])
-            theta = centre[m, low] + nearer * (centre[m, low + 1] - centre[m, low])
-            r *= 0.45
-            deviation *= 0.25
+        if event == NO_CALL:
+            theta = boundary(fraction, chance[1, m], centre[m], dev[m])
+            r, deviation = r * 0.45, deviation * 0.25
         theta = abs(theta + tilt * 4 * theta * (1 - theta) + noise[0, m] * spread * deviation)
-        theta = 2 - theta if theta > 1 else theta
+        theta = max(2 - theta, 0.0) if theta > 1 else theta
         r *= math.exp(noise[1, m] * spread * NOISE_R)
         best, first, second = nearest(theta, centre[m], dev[m])
         share = fraction_of(theta, centre[m])
@@ -127,25 +165,11 @@ def read_chip(
         certain = _thousandths(score[m] * (1 - (first / second) ** 2) * math.exp(-first * first / FAR) * weak)
         call = best if certain >= CALL_AT else -1
         calls[m, sample] = call
-        expected = _expected(b, total)
-        reason = FINE
-        if call != expected and score[m] > 0:
-            reason = event
-            if total == 0:
-                reason = NO_COPY
-            elif reason == FINE:
-                reason = MARKER if failed[m] else (CONTAMINATION if mixed > 0 else NOISE)
-        elif gone > 0 and call >= 0:
-            reason = SPANNED
-        reasons[m, sample] = reason
-        angle = math.pi / 2 * theta
-        x = r * math.cos(angle) / (math.cos(angle) + math.sin(angle))
-        row = values[m, sample]
-        row[BAF], row[IGC], row[LRR] = _thousandths(share), certain, _thousandths(math.log2(ratio))
-        row[NORMX], row[NORMY], row[R], row[THETA] = (
-            _thousandths(x), _thousandths(r - x), _thousandths(r), _thousandths(theta)
-        )  # fmt: skip
-        row[RAW_X], row[RAW_Y] = int(x * scale_x) + BACKGROUND, int((r - x) * scale_y) + BACKGROUND
+        if score[m] > 0:
+            reasons[m, sample] = _reason(call, expected, total, gone, event, failed[m], mixed)
+        else:
+            reasons[m, sample] = FINE  # nobody is called there: a fact of the marker
+        _note(values[m, sample], theta, r, share, certain, ratio, chip)
 
 
 @leaf
