@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from cohelix.simulate.omop import Block, make_block
+from cohelix.simulate.omop import Block, Health, make_block, vocabulary
 from cohelix.simulate.schema import OmopParams
 from tests.simulate.omop_cohorts import column, health, people
 
@@ -122,6 +122,16 @@ def test_diseases_of_age_come_with_age(made: Block) -> None:
         has = _coded(made, concept) >= 2
         assert has[AGE_2023 > 65].mean() > 3 * has[AGE_2023 < 40].mean() + 0.02
     assert 0.2 < (_coded(made, 316866) >= 2).mean() < 0.5
+
+
+@pytest.mark.parametrize("trait", vocabulary.diseases().trait)
+def test_any_disease_can_be_given(trait: str) -> None:
+    some = PERSONS[:120]
+    truth = np.arange(len(some)) % 2 == 0
+    block = make_block(some, Health({trait: truth, "unheard_of": truth}, {}), OmopParams(), 4)
+    concept = int(vocabulary.diseases().concept[vocabulary.diseases().trait.index(trait)])
+    has = _coded(block, concept)[: len(some)]
+    assert (has[truth] > 0).mean() > 0.9 and (has[~truth] < 2).all()
 
 
 def test_values_are_those_of_living_people_and_some_are_amiss(made: Block) -> None:

@@ -230,8 +230,9 @@ class TraitParams:
 class OmopParams:
     """[simulate.omop]: health records in the OMOP Common Data Model 5.4.
 
-    format: "parquet" or "csv". first_year, last_year: of observation. visits_per_year: mean. deaths: share of people.
-    unlinked_specimens: share of specimens whose sample is in no file.
+    format: "parquet" or "csv". first_year, last_year: of observation. visits_per_year: mean. deaths: share of people of
+    55 who die while observed (it grows with the square of age). unlinked_specimens: share of specimens whose sample is
+    in no file.
     """
 
     format: str = "parquet"

@@ -19,6 +19,7 @@ from cohelix.simulate.streams import stream
 
 NEVER = np.int64(1 << 40)
 YEAR = 365.25
+LATE = 50 * 365  # days of life after which a complication begins, in somebody who has not what it complicates
 GAP_SHARE = 0.1  # of people whose records have a gap
 RATE_SD = 0.5  # of the log of how often a person is seen
 PERSON_DRAWS = 64
@@ -224,8 +225,8 @@ def _onsets(birth: np.ndarray, surely: np.ndarray, male: np.ndarray, drawn: _Dra
         if table.after[c] >= 0:
             earlier = onset[:, table.after[c]]
             has &= earlier != NEVER
-            begin = np.where(has, earlier, 0) + (age * YEAR).astype(np.int64)
-        elif trait in health.binary:
+            begin += np.where(earlier != NEVER, earlier, birth + LATE) - birth
+        if trait in health.binary:
             has = health.binary[trait]
             sooner = surely - ((0.1 + 0.5 * drawn.has[:, c]) * (surely - birth)).astype(np.int64)
             begin = np.where(begin > surely, sooner, begin)

@@ -27,7 +27,7 @@ TABLES = (
 )  # fmt: skip
 SMALL = ("cdm_source", "concept", "concept_ancestor")
 VISIT_KEYS = ("visit_occurrence_id", "preceding_visit_occurrence_id")
-BLOCKS = 20  # in a row group
+BLOCKS = 10  # in a row group: of 1,000 persons
 LINKS = "links.parquet"
 
 
@@ -175,13 +175,17 @@ class _Csv:
         seconds = pa.timestamp("s")
         fields = [field.with_type(seconds) if pa.types.is_timestamp(field.type) else field for field in schema]
         self._schema = pa.schema(fields)
-        self._writer = pyarrow.csv.CSVWriter(path, self._schema)
+        self._file = path.open("wb")
+        self._file.write((",".join(schema.names) + "\n").encode())
+        options = pyarrow.csv.WriteOptions(include_header=False)  # Arrow's has quotes
+        self._writer = pyarrow.csv.CSVWriter(self._file, self._schema, write_options=options)
 
     def write(self, rows: Any) -> None:
         self._writer.write_table(rows.cast(self._schema))
 
     def close(self) -> None:
         self._writer.close()
+        self._file.close()
 
 
 def _sink(folder: Path, name: str, schema: Any, form: str) -> _Parquet | _Csv:
