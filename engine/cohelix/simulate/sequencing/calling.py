@@ -18,7 +18,11 @@ STAR = MOST_ALTS + 1
 OTHER = MOST_ALTS + 2
 COLUMNS = MOST_ALTS + 3
 LISTED = 2
-"""Reads that make a caller consider an allele: assembly drops what a single read shows."""
+"""Reads that make a caller consider an allele: assembly drops what a single read shows.
+
+One is enough for `STAR`, which the deletion called before has put on the list.
+"""
+_NEEDED = np.array([LISTED] * MOST_ALTS + [1])
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def call(counts: np.ndarray, ploidy: np.ndarray, star: np.ndarray, error: float)
     """
     counts = counts.copy()
     counts[~star, STAR] = 0
-    bits = (counts[:, 1:OTHER] >= LISTED) @ (1 << np.arange(OTHER - 1))
+    bits = (counts[:, 1:OTHER] >= _NEEDED) @ (1 << np.arange(OTHER - 1))
     key = bits + (ploidy.astype(np.int64) << OTHER)
     copies, second = np.zeros((len(counts), OTHER), np.int64), np.zeros(len(counts), np.int64)
     groups = []

@@ -36,7 +36,7 @@ _INFO = {
 }
 _FILTERS = {
     "gatk": {"LowQual": "Low quality"},
-    "dragen": {"DRAGENHardQUAL": "QUAL below 10.41", "LowGQ": "Genotype quality 0", "LowDepth": "At most one read"},
+    "dragen": {"DRAGENHardQUAL": "QUAL below 10.41", "LowGQ": "Genotype quality 0"},
 }
 _USED = {
     "gatk": ("GT", "AD", "DP", "GQ", "MIN_DP", "PL", "SB"),
