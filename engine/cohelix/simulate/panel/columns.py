@@ -17,7 +17,7 @@ from cohelix.simulate.people.person import SOURCES
 REPEAT_FACTOR = 40.0
 """Mutations at the first base of a repeat, relative to other bases: a third of all indels are then in repeats."""
 SAME_AGAIN = 0.5
-"""Of second mutations of a base: give the same base as the first. (2.1^2 + 2 0.55^2) / 3.1^2 at 2.1 transitions for each
+"""Of second mutations of a base: give the same base as the first. (2.1^2 + 2 0.5^2) / 3.1^2 at 2.1 transitions to each
 transversion."""
 REFERENCE_SOURCE = "eur"
 ROOT_THETA = 1.1e-3  # per base: chance that two copies differ where the history begins, as with demes.yaml
