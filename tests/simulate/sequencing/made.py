@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,7 @@ class Record:
         return found
 
 
+@cache
 def records(data: bytes) -> list[Record]:
     text = gzip.decompress(data).decode()
     return [Record(line) for line in text.splitlines() if not line.startswith("#")]

@@ -160,17 +160,29 @@ def test_mitochondria_are_deep() -> None:
     assert {record.values["GQ"] for record in found} == {"99"}
 
 
-def test_a_deleted_gene_leaves_one_copy_that_is_called_as_two() -> None:
-    gene = [(40_000, 60_000, 0.5)]
+@pytest.mark.parametrize("told_as", ["copies", "factor"])
+def test_a_deleted_gene_leaves_one_copy_that_is_called_as_two(told_as: str) -> None:
     carried = snps(REFERENCE, [0, 1])
     within = (carried.sites.offset >= 40_000) & (carried.sites.offset < 60_000)
     carried.alleles[within, 0] = NO_COPY
-    _, truth = sequence_sample(
-        CLEAN, 1, sample(), [here(REGION, REFERENCE, carried, depth_factors=gene)], source="test"
-    )
+    if told_as == "factor":
+        one = here(REGION, REFERENCE, carried, depth_factors=[(40_000, 60_000, 0.5)])
+    else:
+        one = here(REGION, REFERENCE, carried, copies=[(0, 40_000, 2), (40_000, 60_000, 1), (60_000, 100_000, 2)])
+    _, truth = sequence_sample(CLEAN, 1, sample(), [one], source="test")
     told = [row for row in rows(truth) if 40_000 <= row["position"] - 1 - REGION.start < 60_000]
     assert {(row["copies_true"], row["copies_called"], row["reason"]) for row in told} == {(1, 2, "deleted")}
     assert abs(np.mean([row["depth"] for row in told]) - 15) < 1.5
+
+
+def test_a_gene_deleted_from_both_chromosomes_has_no_evidence() -> None:
+    carried = snps(REFERENCE, [0, 1])
+    carried.alleles[(carried.sites.offset >= 40_000) & (carried.sites.offset < 60_000)] = NO_COPY
+    copies = [(0, 40_000, 2), (40_000, 60_000, 0), (60_000, 100_000, 2)]
+    _, truth = sequence_sample(CLEAN, 1, sample(), [here(REGION, REFERENCE, carried, copies=copies)], source="test")
+    stretches = [row for row in rows(truth) if row["kind"] == "stretch"]
+    assert {row["reason"] for row in stretches} == {"deleted"}
+    assert sum(row["end"] - row["position"] + 1 for row in stretches) == 20_000
 
 
 def test_samples_are_as_the_choices_say() -> None:

@@ -17,11 +17,11 @@ def causes(
     rows: np.ndarray,
     ploidy: np.ndarray,
     star: np.ndarray,
-    factor: np.ndarray,
+    lost: np.ndarray,
     error: float,
     reference_share: float,
 ) -> list[str]:
-    """The reason of each of the wrongly called `rows` (w,), ascending; ploidy, star, factor (w,) are those of the rows.
+    """The reason of each of the wrongly called `rows` (w,), ascending; ploidy, star, lost (w,) are those of the rows.
 
     "copies", "deleted": even endless reads, each right, would give the wrong number of copies, because the caller
     takes another number of chromosomes for granted. Otherwise reads are left out in turn, those of the contaminant
@@ -34,7 +34,7 @@ def causes(
     truly_spanned = truth[:, STAR] > 0
     found = np.full(rows.size, "", object)
     by_number = ~_right(endless, ploidy, truly_spanned, truth, error)
-    found[by_number] = np.where(factor[by_number] != 1, "deleted", "copies")
+    found[by_number] = np.where(lost[by_number], "deleted", "copies")
     own = reads.own[rows]
     stages = (
         ("", own + reads.artefact[rows] + reads.contaminant[rows]),

@@ -152,7 +152,7 @@ def _seen(
     at = segment[wrong]
     reason = np.full(sites.place.size, "", object)
     reason[wrong] = causes(
-        sites, reads, wrong, layout.ploidy[at], star[wrong], layout.factor[at], params.error, params.reference_share
+        sites, reads, wrong, layout.ploidy[at], star[wrong], layout.lost[at], params.error, params.reference_share
     )
     quality = np.minimum(called.second, lines.MOST_QUALITY)
     if blocks.start.size:

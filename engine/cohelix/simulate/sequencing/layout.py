@@ -19,18 +19,18 @@ MITOCHONDRIAL_DEPTH = 80.0  # a cell has many mitochondria: depth there, as a mu
 class Layout:
     """R regions and m segments in which nothing changes.
 
-    begin (R + 1,): place of the first base of each region, then the number of bases. start (m,): place; region,
-    copies, ploidy, factor (m,): of the segment; own, foreign (m,): mean reads of the sample and of the
-    contaminant, but for waves. wave_at, wave: knots of log depth by place.
+    begin (R + 1,): place of the first base of each region, then the number of bases. start (m,): place; copies, ploidy
+    (m,): of chromosomes, there and called; lost (m,): fewer copies than in the rest of the region, a gene is deleted;
+    own, foreign (m,): mean reads of the sample and of the contaminant, but for waves. wave_at, wave: knots of log depth
+    by place.
     """
 
     regions: list[Here]
     begin: np.ndarray
     start: np.ndarray
-    region: np.ndarray
     copies: np.ndarray
     ploidy: np.ndarray
-    factor: np.ndarray
+    lost: np.ndarray
     own: np.ndarray
     foreign: np.ndarray
     wave_at: np.ndarray
@@ -71,10 +71,13 @@ def lay_out(sample: Sample, regions: list[Here], amplitude: float) -> Layout:
         wave += [knots[inside], knots[inside][-1:]]
     columns: list[np.ndarray] = [np.array(column) for column in zip(*rows, strict=True)]
     start, of, present, strangers, called, factor, times = columns
+    lacking = called - present
+    rest = np.minimum.reduceat(lacking, np.flatnonzero(np.append(True, of[1:] != of[:-1])))
+    lost = (factor < 1) | (lacking > rest[of])
     half, share = sample.coverage / 2 * times, sample.contamination
     own, theirs = half * present * factor * (1 - share), half * strangers * share
     return Layout(
-        regions, begin, start, of, present, called, factor, own, theirs,
+        regions, begin, start, present, called, lost, own, theirs,
         np.concatenate(wave_at), amplitude * np.concatenate(wave),
     )  # fmt: skip
 

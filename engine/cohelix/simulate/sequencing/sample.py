@@ -41,8 +41,9 @@ class Here:
 
     carried: the sample's own genome. contaminant: another person's, None where there is none. copies: how many
     copies there are of each base; covers the region. called_ploidy: what the caller takes for granted, 2, 1 or 0 (not
-    called: no records); covers the region. depth_factors: where depth is not what `copies` says (a gene deleted on one
-    of two chromosomes: 0.5; alleles of the lost copy are `NO_COPY` then). artefacts: what all samples have in common;
+    called: no records); covers the region. A gene deleted from a chromosome is a stretch of fewer copies, its alleles
+    there are `NO_COPY`. depth_factors: where depth is not what `copies` says (one of two chromosomes has the gene
+    twice: 1.5; reads of the two chromosomes stay even). artefacts: what all samples have in common;
     None for a region without.
     """
 

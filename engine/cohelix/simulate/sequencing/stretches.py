@@ -111,7 +111,7 @@ def make_blocks(
     quality = calling.reference_quality(lowest, layout.ploidy[segment], error)
     reason = np.full(start.size, FEW_READS)
     reason[layout.copies[segment] < layout.ploidy[segment]] = COPIES
-    reason[layout.factor[segment] < 1] = DELETED
+    reason[layout.lost[segment]] = DELETED
     where = np.minimum(np.searchsorted(start, weak.place), max(start.size - 1, 0))
     there = (start[where] == weak.place) & called[where] if start.size else np.zeros(weak.place.size, bool)
     where = where[there]
