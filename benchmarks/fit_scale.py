@@ -43,7 +43,7 @@ FEATURES = {
         "kept_bytes": ("sites", "records"),
     },
     "gvcfs": {
-        "cpu_s": ("one", "bases", "samples", "person_bases"), "memory_mib": ("one", "worker", "bases"),
+        "cpu_s": ("one", "bases", "samples", "person_bases"), "memory_mib": ("one+worker", "bases"),
         "read_bytes": ("one", "samples", "person_bases"), "written_bytes": ("one", "bases", "samples", "person_bases"),
         "kept_bytes": ("samples", "person_bases"),
     },
@@ -121,11 +121,17 @@ def features(load: Load, quantity: str) -> dict[str, float]:
 
 
 def fit(rows: list[tuple[dict[str, float], float]], names: tuple[str, ...]) -> dict[str, float]:
-    """Rates of `names`, none negative, for rows of (features, value), by relative least squares."""
-    scale = {name: max(row[name] for row, _ in rows) for name in names}
-    matrix = np.array([[row[name] / scale[name] / value for name in names] for row, value in rows])
-    solved, _ = nnls(matrix, np.ones(len(rows)))
-    return {name: float(rate / scale[name]) for name, rate in zip(names, solved, strict=True) if rate > 0}
+    """Rates of `names`, none negative, for rows of (features, value), by relative least squares.
+
+    A name such as `one+worker` gives both the same rate: the process that hands out work is as large as a worker.
+    """
+    parts = {name: name.split("+") for name in names}
+    grown = [[sum(row[part] for part in parts[name]) for name in names] for row, _ in rows]
+    scale = np.max(grown, axis=0)
+    values = np.array([value for _, value in rows])
+    solved, _ = nnls(np.array(grown) / scale / values[:, None], np.ones(len(rows)))
+    rates = zip(names, solved / scale, strict=True)
+    return {part: float(rate) for name, rate in rates if rate > 0 for part in parts[name]}
 
 
 def fit_noun(noun: str, loads: Callable[[Line], list[Load]]) -> str:
