@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -30,6 +31,11 @@ def test_cost_is_a_start_and_a_rate_for_each_record() -> None:
     assert (need.cpu_s, need.read_bytes, need.kept_bytes, need.written_bytes) == (130.0, 480.0, 240.0, 0.0)
     assert need.core_hours == pytest.approx(130 / 3600)
     assert need.shuffle_bytes == 7.0
+
+
+def test_a_scratch_file_is_written_and_read_by_every_task() -> None:
+    need = model.need(RATES, replace(LOAD, scratch_bytes=3.0), 1)
+    assert (need.read_bytes, need.written_bytes, need.scratch_bytes) == (498.0, 18.0, 3.0)
 
 
 @pytest.mark.parametrize(("cores", "wall"), [(1, 130.0), (2, 10 + 3 * 20 / 0.5), (4, 10 + 2 * 20 / 0.5), (99, 10 + 40)])

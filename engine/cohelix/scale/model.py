@@ -60,12 +60,13 @@ def need(rates: StageRates, load: Load, cores: int) -> Need:
     # As measured, threads of one process wait for each other: a core is busy for the share `busy` of the time.
     spread = rates.busy if min(cores, load.tasks) > 1 else 1.0
     wall = start + waves * (cpu - start) / load.tasks / spread
+    scratch = load.scratch_bytes * load.tasks
     read, written, kept = (
         total(rates.terms.get(name, {}), load.whole) for name in ("read_bytes", "written_bytes", "kept_bytes")
     )
     return Need(
         load.stage, rates.keeps, load.tasks, cpu, wall, memory_mib(rates, load, 1), memory_mib(rates, load, cores),
-        read, written, kept, load.passed_bytes, load.scratch_bytes,
+        read + scratch, written + scratch, kept, load.passed_bytes, load.scratch_bytes,
     )  # fmt: skip
 
 
