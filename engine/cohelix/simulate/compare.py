@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from cohelix import storage
 from cohelix.errors import InputError
+from cohelix.genome import plain_name
 from cohelix.genotypes import callset as callsets
 from cohelix.genotypes.alleles import kind_of
 from cohelix.genotypes.callset import Callset, Shard
@@ -30,6 +31,7 @@ DEPTHS = (0, 5, 10, 15, 20, 30, 40)
 SPANNED = "under a deletion of its own"
 HALF = "half call"
 POLICY = "no evidence (quality 0)"
+SEX, OTHER_SEX = "copies that the reported sex does not allow", 3
 UNEXPLAINED = "unexplained"
 
 Key = tuple[str, int, str, str]
@@ -38,7 +40,8 @@ Key = tuple[str, int, str, str]
 @dataclass
 class Comparison:
     """cells: genotypes by (kind, true copies, called copies, reason; "" where equal). depths: of true carriers, by
-    (kind, depth class, whether right). absent: true alleles without a row, by kind. extra: rows that nobody truly has."""
+    (kind, depth class, whether right). absent: true alleles without a row, by kind. extra: rows of alleles that nobody
+    has."""
 
     n_samples: int = 0
     cells: Counter[tuple[str, int, int, str]] = field(default_factory=Counter)
@@ -53,13 +56,15 @@ class Comparison:
 
 @dataclass(frozen=True)
 class _Truth:
-    """row: of the truth's PGEN by (contig, position, ref, alt). person (N,), sample (N,): of each callset sample."""
+    """row: of the truth's PGEN by (contig, position, ref, alt). person, sample (N,): of each callset sample. other_sex
+    (N,): the sex that the callset was told has another number of X or Y than the genome."""
 
     folder: Path
     row: dict[Key, int]
     person: np.ndarray
     sample: np.ndarray
     n_people: int
+    other_sex: np.ndarray
 
 
 def compare(cohort: Path, root: str) -> Comparison:
@@ -79,10 +84,12 @@ def compare(cohort: Path, root: str) -> Comparison:
 
 def _open_truth(cohort: Path, callset: Callset) -> _Truth:
     if not (cohort / "truth" / "calls.parquet").exists():
-        raise InputError("expected a cohort of `cohelix simulate cohort` with gVCFs, found no truth/calls.parquet there.")
+        raise InputError(
+            "expected a cohort of `cohelix simulate cohort` with gVCFs, found no truth/calls.parquet there."
+        )
     samples = pq.read_table(cohort / "truth" / "samples.parquet", columns=["sample_id", "kind", "sample", "person"])
     known = {row["sample_id"]: row for row in samples.to_pylist() if row["kind"] == "wgs"}
-    table = pq.read_table(storage.join(callset.root, callset.commit.meta["samples"]), columns=["sample_id"])
+    table = pq.read_table(storage.join(callset.root, callset.commit.meta["samples"]), columns=["sample_id", "sex"])
     names = table.column("sample_id").to_pylist()
     if not set(names) <= set(known):
         n = len(set(names) - set(known))
@@ -92,10 +99,15 @@ def _open_truth(cohort: Path, callset: Callset) -> _Truth:
         for number, line in enumerate(line for line in lines if not line.startswith("#")):
             contig, position, ref, alt = line.split("\t")[2].rstrip("\n").rsplit(":", 3)
             row[contig, int(position), ref, alt] = number
-    return _Truth(
-        cohort, row, np.array([known[n]["person"] for n in names]), np.array([known[n]["sample"] for n in names]),
-        pq.read_metadata(cohort / "truth" / "people.parquet").num_rows,
-    )  # fmt: skip
+    person = np.array([known[name]["person"] for name in names], np.int64)
+    karyotypes = pq.read_table(cohort / "truth" / "people.parquet", columns=["karyotype"]).column(0).to_pylist()
+    told = {"male": (1, 1), "female": (2, 0)}
+    other_sex = [
+        sex in told and told[sex] != (min(found.count("X"), 2), min(found.count("Y"), 1))
+        for sex, found in zip(table.column("sex").to_pylist(), [karyotypes[k] for k in person.tolist()], strict=True)
+    ]
+    sample = np.array([known[name]["sample"] for name in names], np.int64)
+    return _Truth(cohort, row, person, sample, len(karyotypes), np.array(other_sex, bool))
 
 
 def _compare_shard(found: Comparison, truth: _Truth, callset: Callset, shard: Shard, keys: list[Any]) -> None:
@@ -103,6 +115,8 @@ def _compare_shard(found: Comparison, truth: _Truth, callset: Callset, shard: Sh
     expected, reason, depth = _expected(truth, shard, keys)
     called = np.concatenate([block for _, block in callsets.read_blocks(callset, shard)]) if keys else true
     partial = _partial(callset, shard, called)
+    if plain_name(shard.contig) in ("X", "Y"):
+        partial[(called == MISSING) & truth.other_sex[None, :] & (partial == 0)] = OTHER_SEX
     kinds = [kind_of(ref, alt) for _, _, ref, alt in keys]
     for kind in sorted(set(kinds)):
         rows = np.array([one == kind for one in kinds])
@@ -121,7 +135,7 @@ def _compare_shard(found: Comparison, truth: _Truth, callset: Callset, shard: Sh
 
 def _tally(found: Comparison, kind: str, true: np.ndarray, called: np.ndarray, why: np.ndarray) -> None:
     names = {0: "", -1: UNEXPLAINED, **{code: name for name, code in _REASONS.items()}}
-    names |= {len(_REASONS) + place: name for place, name in enumerate((SPANNED, HALF, "ploidy"), start=1)}
+    names |= {len(_REASONS) + place: name for place, name in enumerate((SPANNED, HALF, SEX), start=1)}
     stacked = np.stack([true.ravel(), called.ravel(), why.ravel()], axis=1).astype(np.int64)
     unique, counts = np.unique(stacked, axis=0, return_counts=True)
     for (t, c, w), count in zip(unique.tolist(), counts.tolist(), strict=True):
@@ -146,13 +160,16 @@ def _true_genotypes(truth: _Truth, keys: list[Key]) -> np.ndarray:
 _REASONS: dict[str, int] = {
     name: code
     for code, name in enumerate(
-        ("few reads", "stray reads", "contamination", "artefact", "uncalled stretch", "copies", "deleted", POLICY), start=1
+        ("few reads", "stray reads", "contamination", "artefact", "uncalled stretch", "copies", "deleted", POLICY),
+        start=1,
     )
 }
 
 
 def _expected(truth: _Truth, shard: Shard, keys: list[Key]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(V, N) each: genotype in the sample's own gVCF, code of the reason it differs from the truth, depth (-1: not told)."""
+    """(V, N) each: genotype in the sample's own gVCF, code of the reason it differs from the truth, depth (-1: not
+    told).
+    """
     place = {key: k for k, key in enumerate(keys)}
     column = {int(sample): k for k, sample in enumerate(truth.sample.tolist())}
     expected = np.zeros((len(keys), truth.sample.size), np.int8)
@@ -191,12 +208,15 @@ def _calls(truth: _Truth, shard: Shard) -> Iterator[dict[str, Any]]:
 
 
 def _partial(callset: Callset, shard: Shard, called: np.ndarray) -> np.ndarray:
-    """(V, N) int8: 1 where the genotype lies under a deletion of its own, 2 half call, 3 of another ploidy; 0 elsewhere."""
+    """(V, N) int8: 1 where the genotype lies under a deletion of its own, 2 half call, 3 of another ploidy;
+
+    0 elsewhere.
+    """
     out = np.zeros(called.shape, np.int8)
     if shard.partial is not None:
         table = pq.read_table(storage.join(callset.root, shard.partial))
         for row in table.to_pylist():
-            code = 3 if row["reason"] == "ploidy" else 1 if "*" in (row["first"], row["second"]) else 2
+            code = OTHER_SEX if row["reason"] == "ploidy" else 1 if "*" in (row["first"], row["second"]) else 2
             out[row["row"], row["sample"]] = code
     return out
 
@@ -206,17 +226,17 @@ def _count_absent(found: Comparison, truth: _Truth, seen: set[Key]) -> None:
     missing = [key for key in truth.row if key not in seen]
     for start in range(0, len(missing), 4096):
         keys = missing[start : start + 4096]
-        carried = (_true_genotypes(truth, keys) > 0).any(axis=1)
-        for key, is_carried in zip(keys, carried.tolist(), strict=True):
-            if is_carried:
-                found.absent[kind_of(key[2], key[3])] += 1
+        for place in np.flatnonzero((_true_genotypes(truth, keys) > 0).any(axis=1)).tolist():
+            found.absent[kind_of(*keys[place][2:])] += 1
 
 
 def as_text(found: Comparison) -> str:
     """The comparison as a page of text."""
     lines = [f"{found.n_samples:,} samples", "", "genotypes of true carriers, by kind"]
     kinds = sorted({kind for kind, *_ in found.cells})
-    lines.append(f"{'kind':<12}{'carriers':>12}{'called right':>14}{'missing':>10}{'wrong':>8}{'concordance of calls':>22}")
+    lines.append(
+        f"{'kind':<12}{'carriers':>12}{'called right':>14}{'missing':>10}{'wrong':>8}{'concordance of calls':>22}"
+    )
     for kind in kinds:
         cells = [(t, c, n) for (k, t, c, _), n in found.cells.items() if k == kind and t > 0]
         total, right = sum(n for *_, n in cells), sum(n for t, c, n in cells if t == c)
@@ -225,16 +245,27 @@ def as_text(found: Comparison) -> str:
         share = f"{right / called:.5f}" if called else ""
         lines.append(f"{kind:<12}{total:>12,}{right:>14,}{missing:>10,}{called - right:>8,}{share:>22}")
     lines += ["", "genotypes of true carriers, by depth"]
-    for lower, upper in zip(DEPTHS, [*(f"to {d - 1}" for d in DEPTHS[1:]), "and more"], strict=True):
-        right, wrong = (sum(n for (_, d, r), n in found.depths.items() if d == lower and r is ok) for ok in (True, False))
+    uppers = [*(f"to {depth - 1}" for depth in DEPTHS[1:]), "and more"]
+    for lower, upper in zip(DEPTHS, uppers, strict=True):
+        right, wrong = (
+            sum(n for (_, d, r), n in found.depths.items() if d == lower and r is ok) for ok in (True, False)
+        )
         if right + wrong:
             lines.append(f"{f'{lower} {upper}':<12}{right + wrong:>12,}{right / (right + wrong):>12.5f}")
-    lines += ["", "genotypes that are not the truth, by reason", f"{'kind':<12}{'true':>6}{'called':>8}{'genotypes':>12}  reason"]
+    lines += [
+        "",
+        "genotypes that are not the truth, by reason",
+        f"{'kind':<12}{'true':>6}{'called':>8}{'genotypes':>12}  reason",
+    ]
     shown = {MISSING: "none"}
     for (kind, t, c, reason), n in sorted(found.cells.items()):
         if reason:
             lines.append(f"{kind:<12}{shown.get(t, t):>6}{shown.get(c, c):>8}{n:>12,}  {reason}")
     absent, extra = sum(found.absent.values()), sum(found.extra.values())
-    lines += ["", f"alleles that someone has and no row shows: {absent:,}", f"rows of alleles that nobody has: {extra:,}"]
+    lines += [
+        "",
+        f"alleles that someone has and no row shows: {absent:,}",
+        f"rows of alleles that nobody has: {extra:,}",
+    ]
     lines.append(f"genotypes without an explanation: {found.unexplained:,}")
     return "\n".join(lines) + "\n"

@@ -311,4 +311,4 @@ class Layout:
         """(n,) place among the haplotypes of a source that a founder copies in a region."""
         unique, inverse = np.unique(founder, return_inverse=True)
         chances = np.stack([stream(seed, "donor", int(one)).random(len(self.regions)) for one in unique])
-        return (chances[inverse, region] * self.per_source).astype(np.int64)
+        return np.asarray(chances[inverse, region] * self.per_source).astype(np.int64)

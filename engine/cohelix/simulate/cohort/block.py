@@ -208,9 +208,9 @@ def _kinship(genomes: Genomes, persons: list[Person]) -> pa.Table:
     for one, other in combinations(persons, 2):
         named = kinship.RELATIONSHIPS.get(frozenset((one.role, other.role)))
         if one.family == other.family and named is not None:
-            pair = [genomes.inheritance.genome(person.human.number).autosomes for person in (one, other)]
-            whole = kinship.shared(*pair)
-            here = kinship.shared(*pair, made.reshape(-1, 2)).kinship if made.size else float("nan")
+            a, b = (genomes.inheritance.genome(person.human.number).autosomes for person in (one, other))
+            whole = kinship.shared(a, b)
+            here = kinship.shared(a, b, made.reshape(-1, 2)).kinship if made.size else float("nan")
             rows.append((one.number, other.number, *named, whole.kinship, here, whole.ibd0, whole.ibd1, whole.ibd2))
     columns = list(zip(*rows, strict=True)) or [()] * len(TABLES["kinship"])
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, TABLES["kinship"], strict=True)], TABLES["kinship"])

@@ -133,6 +133,8 @@ def _workers(cores: int) -> Iterator[Callable[..., Iterator[Any]]]:
 
         yield here
         return
+    # Workers that each start as many BLAS threads as there are cores get in one another's way.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with ProcessPoolExecutor(cores, mp_context=multiprocessing.get_context("spawn")) as pool:
 
         def over_processes(label: str, function: Callable[[T], R], tasks: list[T]) -> Iterator[R]:

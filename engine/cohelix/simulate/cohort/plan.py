@@ -73,8 +73,8 @@ def _spread(count: int, bases: int) -> list[str]:
                     break
                 along -= high - low
     for text in (ON_X, ON_PAR1, ON_Y):
-        name, _, start = text.replace(",", "").partition(":")
-        texts.append(f"{name}:{start}-{int(start) + bases - 1}")
+        name, _, first = text.replace(",", "").partition(":")
+        texts.append(f"{name}:{first}-{int(first) + bases - 1}")
     return [*texts, f"{ON_M}-{min(bases, places.MITOCHONDRIAL_BASES)}"]
 
 
