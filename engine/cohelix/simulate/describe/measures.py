@@ -16,6 +16,7 @@ PROJECTED = 60
 COMMON = 0.05
 """Minor allele frequency from which variants take part in LD and PCA."""
 LD_PEOPLE = 250
+FEWEST_LD_PEOPLE, FEWEST_LD_PAIRS = 10, 200
 LD_SITES = 400
 LD_EDGES = np.array([0, 1, 2, 5, 10, 15, 20, 30, 50, 75, 100, 200]) * 1_000
 PCA_PEOPLE, PCA_SITES, PCA_SPACING = 2_000, 4_000, 2_000
@@ -100,6 +101,8 @@ class Sums:
             self.genotypes.position, self.genotypes.contig, self.genotypes.snp))  # fmt: skip
         for group in self.groups:
             here = copies[:, self.members[group][:LD_PEOPLE]]
+            if here.shape[1] < FEWEST_LD_PEOPLE:
+                continue
             p = here.mean(axis=1, dtype=np.float64) / 2
             rows = np.flatnonzero(snp & (np.minimum(p, 1 - p) >= COMMON))
             for start in range(0, rows.size, LD_SITES):

@@ -50,13 +50,15 @@ def picture(path: Path, title: str, size: tuple[float, float] = (7.2, 4.6)) -> I
 
 def frequency_spectrum(path: Path, sums: Sums) -> None:
     with picture(path, "Allele frequencies: more rare variants than at constant size") as axes:
-        x = np.arange(1, measures.PROJECTED // 2 + 1)
+        x = np.arange(1, measures.PROJECTED // 2)  # without the last, where both alleles are as rare
         for group in sums.groups:
             shares = measures.minor_spectrum(sums.spectrum[group])
             if shares.size:
-                axes.plot(x, shares, color=COLOURS[GROUPS[group]], marker=MARKERS[GROUPS[group]], markersize=4,
+                axes.plot(x, shares[:-1], color=COLOURS[GROUPS[group]], marker=MARKERS[GROUPS[group]], markersize=4,
                           linewidth=1.2, label=GROUPS[group])  # fmt: skip
-        axes.plot(x, measures.neutral_spectrum(), color="black", linestyle="--", linewidth=1.5, label="constant size")
+        axes.plot(
+            x, measures.neutral_spectrum()[:-1], color="black", linestyle="--", linewidth=1.5, label="constant size"
+        )
         axes.set(xscale="log", yscale="log", ylabel="share of SNPs that vary",
                  xlabel=f"copies of the rarer allele among {measures.PROJECTED} chromosomes")  # fmt: skip
         axes.legend(frameon=False, ncols=2)
@@ -95,10 +97,12 @@ def f_st(path: Path, sums: Sums) -> None:
 
 
 def ld_decay(path: Path, sums: Sums) -> None:
-    with picture(path, "Linkage disequilibrium falls with distance, fastest in afr") as axes:
+    with picture(path, "Linkage disequilibrium falls with distance") as axes:
         middle = (measures.LD_EDGES[:-1] + measures.LD_EDGES[1:]) / 2_000
         for group in sums.groups:
-            enough = sums.ld_pairs[group] >= measures.FEWEST
+            enough = sums.ld_pairs[group] >= measures.FEWEST_LD_PAIRS
+            if not enough.any():
+                continue
             values = sums.ld[group][enough] / sums.ld_pairs[group][enough]
             axes.plot(middle[enough], values, color=COLOURS[GROUPS[group]], marker=MARKERS[GROUPS[group]],
                       markersize=5, linewidth=1.5, label=GROUPS[group])  # fmt: skip

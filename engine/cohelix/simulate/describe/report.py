@@ -85,7 +85,7 @@ def statistics(sums: Sums) -> list[Statistic]:
 
 def _of_ld(sums: Sums, group: int) -> list[Statistic]:
     name, pairs = GROUPS[group], sums.ld_pairs[group]
-    enough = pairs >= measures.FEWEST
+    enough = pairs >= measures.FEWEST_LD_PAIRS
     r2 = np.where(enough, sums.ld[group] / np.maximum(pairs, 1), np.nan)
     edges = measures.LD_EDGES / 1_000
     found = [
