@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,10 @@ def _gvcf_counts(folder: Path) -> dict[str, Any]:
 
 
 def _cohort_counts(folder: Path) -> dict[str, Any]:
-    return _counted(folder / "cohort" / "wgs" / "manifest.tsv")
+    regions = json.loads((folder / "cohort" / "cohort.json").read_text())["regions"]
+    spans = (region.split(":")[1].split("-") for region in regions)
+    bases = sum(int(end) - int(start) + 1 for start, end in spans)
+    return {**_counted(folder / "cohort" / "wgs" / "manifest.tsv"), "bases": bases}
 
 
 def _counted(manifest: Path) -> dict[str, Any]:

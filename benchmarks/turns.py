@@ -74,8 +74,8 @@ def one_turn(work: Work, engine: Engine, repeat: int, cache: str, bench: Bench) 
         counts = engine.counts(folder)
         work.check(engine, counts)
         found: Line = {"counts": counts, "bytes": {**work.sizes, **engine.sizes(folder)}}
-        if "records" in counts:  # a job that makes its records
-            found["n_records"] = counts["records"]
+        # of a job that makes its records, on stretches of the genome that it chooses
+        found |= {to: counts[name] for name, to in (("records", "n_records"), ("bases", "bases")) if name in counts}
         return [line | found for line in lines]
     finally:
         shutil.rmtree(folder)
