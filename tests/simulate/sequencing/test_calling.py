@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cohelix.simulate.sequencing.calling import COLUMNS, LISTED, OTHER, STAR, call, reference_quality
+from cohelix.simulate.sequencing.calling import COLUMNS, LISTED, LISTED_IN, OTHER, STAR, call, reference_quality
 from tests.oracles import sequencing as oracle
 
 counts_of_reads = st.lists(st.integers(0, 40), min_size=COLUMNS, max_size=COLUMNS)
@@ -19,7 +19,9 @@ def test_a_call_is_the_likeliest_genotype_of_the_alleles_considered(
     reads: list[int], ploidy: int, spanned: bool, error: float
 ) -> None:
     found = call(np.array([reads]), np.array([ploidy]), np.array([spanned]), error)
-    considered = [c for c in range(1, OTHER) if (reads[c] > 0 and spanned if c == STAR else reads[c] >= LISTED)]
+    depth = sum(number for c, number in enumerate(reads) if c != STAR or spanned)
+    least = [max(1 if c == STAR else LISTED, depth // LISTED_IN) for c in range(COLUMNS)]
+    considered = [c for c in range(1, OTHER) if reads[c] >= least[c] and (c != STAR or spanned)]
     left = [c for c in range(1, COLUMNS) if c not in considered and (c != STAR or spanned)]
     shown = [reads[0], *(reads[c] for c in considered), sum(reads[c] for c in left)]
     expected = np.array(oracle.likelihoods(shown, ploidy, error))

@@ -22,6 +22,8 @@ LISTED = 2
 
 One is enough for `STAR`, which the deletion called before has put on the list.
 """
+LISTED_IN = 50
+"""An allele must also have one read in so many, or errors would fill the records of the deep mitochondria."""
 _NEEDED = np.array([LISTED] * MOST_ALTS + [1])
 
 
@@ -58,7 +60,8 @@ def call(counts: np.ndarray, ploidy: np.ndarray, star: np.ndarray, error: float)
     """
     counts = counts.copy()
     counts[~star, STAR] = 0
-    bits = (counts[:, 1:OTHER] >= _NEEDED) @ (1 << np.arange(OTHER - 1))
+    needed = np.maximum(_NEEDED, counts.sum(axis=1, keepdims=True) // LISTED_IN)
+    bits = (counts[:, 1:OTHER] >= needed) @ (1 << np.arange(OTHER - 1))
     key = bits + (ploidy.astype(np.int64) << OTHER)
     copies, second = np.zeros((len(counts), OTHER), np.int64), np.zeros(len(counts), np.int64)
     groups = []

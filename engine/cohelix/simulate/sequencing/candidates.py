@@ -10,7 +10,7 @@ from cohelix.simulate.blocks import inside, merged
 from cohelix.simulate.haplotypes import SPANNED, CarriedHere
 from cohelix.simulate.population import trim
 from cohelix.simulate.sequence import BASES
-from cohelix.simulate.sequencing.calling import LISTED, MOST_ALTS, OTHER, STAR
+from cohelix.simulate.sequencing.calling import LISTED, LISTED_IN, MOST_ALTS, OTHER, STAR
 from cohelix.simulate.sequencing.layout import Layout
 from cohelix.simulate.sequencing.sample import Here
 
@@ -172,10 +172,11 @@ def with_stray_reads(
     """`sites`, and the bases elsewhere at which `LISTED` reads or more show the same wrong base.
 
     `starts` (t + 1,) divide the places, `depth` (t,): mean reads in each. The number of such reads of one wrong base is
-    Poisson with mean `depth` x `error` / 3, so 3 (1 - exp(-m) (1 + m)) of the bases have at least two alike.
+    Poisson with mean `depth` x `error` / 3, so 3 (1 - exp(-m) (1 + m)) of the bases have at least two alike. Where
+    depth is so high that `LISTED` reads do not suffice, none are drawn.
     """
     mean = depth * error / 3
-    chance = -3 * np.expm1(np.log1p(mean) - mean)
+    chance = np.where(depth < (LISTED + 1) * LISTED_IN, -3 * np.expm1(np.log1p(mean) - mean), 0.0)
     number = rng.poisson(chance * np.diff(starts))
     which = np.repeat(np.arange(number.size), number)
     place = starts[which] + (rng.random(which.size) * np.diff(starts)[which]).astype(np.int64)
