@@ -63,6 +63,11 @@ def test_prices_are_the_operators_own(capsys: pytest.CaptureFixture[str], tmp_pa
     assert at["compute_cost"] == pytest.approx(at["wall_s"] / 3600 * 10)
     assert at["storage_month_cost"] == pytest.approx(sum(s["kept_bytes"] for s in at["stages"]) / 2**30 * 0.5)
     assert found["prices"]["currency"] == "EUR"
+    assert run(["estimate", "joint", "--prices", str(tmp_path / "prices.toml")]) == 0
+    said = capsys.readouterr().out
+    assert "prices: a contract, 2030-01\n" in said and "all: cost of those cores, EUR" in said
+    assert run(["estimate", "joint"]) == 0
+    assert "examples, to be replaced with --prices" in capsys.readouterr().out
 
 
 def test_a_manifest_is_sized_and_its_indexes_are_read(cohort: Path, capsys: pytest.CaptureFixture[str]) -> None:

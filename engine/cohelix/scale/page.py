@@ -111,9 +111,8 @@ def _footnotes(found: Estimate) -> list[str]:
     return [
         *found.remarks,
         f"rates: fitted at {fitted} samples; what lies beyond is extrapolated (docs/scale.md)",
-        f"prices: {found.prices.source}, {found.prices.date}; examples, to be replaced with --prices"
-        if found.prices.date
-        else f"prices: {found.prices.source}",
+        f"prices: {found.prices.source}, {found.prices.date}"
+        + ("; examples, to be replaced with --prices" if found.prices.are_examples else ""),
     ]
 
 

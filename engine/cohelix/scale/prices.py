@@ -14,13 +14,17 @@ NUMBERS = ("core_hour", "storage_gib_month")
 
 @dataclass(frozen=True)
 class Prices:
-    """In `currency`: of a core for an hour, with the memory that comes with it, and of a GiB kept for a month."""
+    """In `currency`: of a core for an hour, with the memory that comes with it, and of a GiB kept for a month.
+
+    are_examples: ours, and not what the operator pays.
+    """
 
     currency: str
     date: str
     source: str
     core_hour: float
     storage_gib_month: float
+    are_examples: bool = False
 
 
 def load(path: str | None = None, version: str = "2026-06") -> Prices:
@@ -43,5 +47,5 @@ def load(path: str | None = None, version: str = "2026-06") -> Prices:
             raise ConfigError(f"expected a price of zero or more for {name}, found {value!r}. Correct it.")
     return Prices(
         str(table["currency"]), str(table["date"]), str(table["source"]),
-        float(table["core_hour"]), float(table["storage_gib_month"]),
+        float(table["core_hour"]), float(table["storage_gib_month"]), path is None,
     )  # fmt: skip
