@@ -8,6 +8,7 @@ import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import msprime
 import numpy as np
 import pysam
 import pytest
@@ -249,6 +250,15 @@ def test_sites_mode_has_the_frequencies_but_no_linkage(tmp_path: Path, monkeypat
     assert 0.08 < f_st[SOURCES.index("afr"), SOURCES.index("eur")] < 0.23
     r2 = np.concatenate([squared_correlation(panel, SOURCES.index("eur"))[1] for panel in panels])
     assert r2.mean() == pytest.approx(1 / N, rel=0.2)
+
+
+def test_hot_spots_leave_the_mean_rate_as_it_is() -> None:
+    rng = np.random.default_rng(1)
+    maps = [columns._recombination_map(msprime, 30_000, 1e-8, rng) for _ in range(4_000)]
+    means = np.array([found.mean_rate for found in maps])
+    assert abs(means.mean() - 1e-8) < 4 * means.std() / np.sqrt(means.size)
+    assert means.min() == pytest.approx(0.4 / 0.94 * 1e-8)  # a stretch without a hot spot
+    assert columns._recombination_map(msprime, 30_000, 0.0, rng).mean_rate == 0.0
 
 
 @pytest.mark.parametrize(

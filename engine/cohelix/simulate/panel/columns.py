@@ -19,6 +19,8 @@ REPEAT_FACTOR = 40.0
 SAME_AGAIN = 0.5
 """Of second mutations of a base: give the same base as the first. (2.1^2 + 2 0.5^2) / 3.1^2 at 2.1 transitions to each
 transversion."""
+HOT_SPOT_BASES, IN_HOT_SPOTS, HOT_SHARE = 5_500, 0.06, 0.6
+"""Hot spots of recombination: bases of one, their share of the sequence, and of recombination (HapMap 2007)."""
 REFERENCE_SOURCE = "eur"
 ROOT_THETA = 1.1e-3  # per base: chance that two copies differ where the history begins, as with demes.yaml
 RAREST = 1e-4  # frequency at the root
@@ -40,7 +42,7 @@ def linked(start: int, end: int, kind: str, repeats: np.ndarray, per_source: int
         _samples(msprime, per_source),
         demography=demography.demography(kind),
         sequence_length=end - start,
-        recombination_rate=here.recombination,
+        recombination_rate=_recombination_map(msprime, end - start, here.recombination, rng),
         discrete_genome=True,
         random_seed=ancestry,
         record_provenance=False,
@@ -85,6 +87,17 @@ def _samples(msprime: object, per_source: int) -> list[object]:
     make = msprime.SampleSet  # type: ignore[attr-defined]  # a module, imported where it is needed
     sets = [make(per_source, population=source, ploidy=1) for source in SOURCES]
     return [*sets, make(1, population=REFERENCE_SOURCE, ploidy=1)]
+
+
+def _recombination_map(msprime: object, length: int, rate: float, rng: np.random.Generator) -> object:
+    """`rate` on average over many regions: low, and high in hot spots at random places."""
+    span = length + HOT_SPOT_BASES  # one may begin before the region
+    begin = rng.integers(0, span, rng.poisson(-math.log(1 - IN_HOT_SPOTS) * span / HOT_SPOT_BASES)) - HOT_SPOT_BASES
+    edges = np.unique(np.clip(np.concatenate([[0, length], begin, begin + HOT_SPOT_BASES]), 0, length))
+    middle = (edges[:-1] + edges[1:])[:, None] / 2
+    hot = ((begin <= middle) & (middle < begin + HOT_SPOT_BASES)).any(axis=1)
+    share = np.where(hot, HOT_SHARE / IN_HOT_SPOTS, (1 - HOT_SHARE) / (1 - IN_HOT_SPOTS))
+    return msprime.RateMap(position=edges, rate=rate * share)  # type: ignore[attr-defined]  # as above
 
 
 def _mutation_map(msprime: object, length: int, repeats: np.ndarray, rate: float) -> object:
