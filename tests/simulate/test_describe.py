@@ -160,7 +160,7 @@ def test_kinship_of_parents_and_children_is_a_quarter(sums: measures.Sums) -> No
     [
         ([1, 1, 0, 2], [1, 1, 0, 2], 0.5),  # one body
         ([1, 1, 0, 2], [1, 1, 2, 0], -0.5),  # two shared heterozygotes, two opposite homozygotes: (2 - 4) / 4
-        ([1, 1, 1, 1], [1, 1, 0, 0], 0.25),  # 2 / 4 + 1 / 2 - 6 / 8
+        ([1, 1, 1, 1], [1, 1, 0, 0], 1 / 3),  # two shared heterozygotes of four and two
     ],
 )
 def test_king_by_hand(sums: measures.Sums, first: list[int], second: list[int], expected: float) -> None:

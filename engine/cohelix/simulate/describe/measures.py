@@ -178,12 +178,14 @@ def neutral_spectrum(n: int = PROJECTED) -> np.ndarray:
 
 
 def king(sums: Sums) -> np.ndarray:
-    """(P,) KING-robust kinship (Manichaikul 2010) of each pair; NaN where one has no heterozygous variant."""
+    """(P,) KING-robust kinship of each pair, in the form for pairs of one family (Manichaikul 2010).
+
+    The form for strangers takes the smaller of two counts of heterozygotes, which on few bases is too small by chance.
+    NaN where neither of a pair has a heterozygous variant.
+    """
     of_first, of_second = (sums.king_het[sums.genotypes.pairs[:, side]] for side in (0, 1))
-    fewer = np.minimum(of_first, of_second)
     with np.errstate(invalid="ignore", divide="ignore"):
-        shared = (sums.king[:, 0] - 2 * sums.king[:, 1]) / (2 * fewer)
-        return np.asarray(shared + 0.5 - (of_first + of_second) / (4 * fewer))
+        return np.asarray((sums.king[:, 0] - 2 * sums.king[:, 1]) / (of_first + of_second))
 
 
 def principal_axes(sums: Sums) -> tuple[np.ndarray, np.ndarray]:
