@@ -14,7 +14,7 @@ DEMO := demo
 .PHONY: help setup tools demo test lint types contracts parity bench bench-full clean
 
 help:
-	@echo "make demo       a small cohort from simulated gVCFs to a callset, command by command"
+	@echo "make demo       a simulated cohort from gVCFs to a callset and how right it is, command by command"
 	@echo "make test       the whole test suite (first without a JVM, then with one)"
 	@echo "make setup      everything a developer needs, into .venv"
 	@echo "make lint types contracts parity bench clean"
@@ -27,9 +27,14 @@ $(BIN)/.core: $(BIN)/uv pyproject.toml uv.lock
 	$(SYNC) --no-dev
 	@touch $@
 
+# The demonstration makes its people with msprime, and draws pictures of them.
+$(BIN)/.demo: $(BIN)/uv pyproject.toml uv.lock
+	$(SYNC) --no-dev --extra simulate --extra report
+	@touch $@ $(BIN)/.core
+
 $(BIN)/.all: $(BIN)/uv pyproject.toml uv.lock
 	$(SYNC) --all-extras
-	@touch $@ $(BIN)/.core
+	@touch $@ $(BIN)/.core $(BIN)/.demo
 
 # plink2, bcftools and tabix are what the tests compare with; OpenBLAS is what makes plink2 quick.
 tools:
@@ -43,15 +48,18 @@ tools:
 
 setup: tools $(BIN)/.all
 
-demo: $(BIN)/.core
+demo: $(BIN)/.demo
 	rm -rf $(DEMO)
 	@run() { echo; echo "\$$ $$*"; $(BIN)/"$$@"; }; \
-	run cohelix simulate gvcfs -o $(DEMO)/gvcfs --samples 40 --region chr22:20,000,000-20,200,000 --seed 1; \
-	run cohelix joint lint $(DEMO)/gvcfs/manifest.tsv; \
-	run cohelix joint ingest $(DEMO)/gvcfs/manifest.tsv -o $(DEMO)/cohort.calls; \
-	run cohelix joint call $(DEMO)/cohort.calls -o $(DEMO)/cohort.callset; \
-	run cohelix genotypes describe $(DEMO)/cohort.callset
-	@echo; echo "The callset is $(DEMO)/cohort.callset: genotypes/*.pgen (open them with plink2), sites/*.parquet, samples-*.parquet."
+	run cohelix simulate cohort -o $(DEMO)/cohort --size demo --seed 1; \
+	run cohelix simulate describe $(DEMO)/cohort -o $(DEMO)/cohort-report; \
+	run cohelix joint lint $(DEMO)/cohort/wgs/manifest.tsv; \
+	run cohelix joint ingest $(DEMO)/cohort/wgs/manifest.tsv -o $(DEMO)/cohort.calls; \
+	run cohelix joint call $(DEMO)/cohort.calls -o $(DEMO)/cohort.callset --fasta $(DEMO)/cohort/reference/genome.fa.gz; \
+	run cohelix genotypes describe $(DEMO)/cohort.callset; \
+	run cohelix simulate compare $(DEMO)/cohort $(DEMO)/cohort.callset
+	@echo; echo "Pictures of the people are in $(DEMO)/cohort-report: *.png, and statistics.tsv beside what is published."
+	@echo "The callset is $(DEMO)/cohort.callset: genotypes/*.pgen (open them with plink2), sites/*.parquet, samples-*.parquet."
 
 test: setup
 	$(BIN)/pytest -n auto --dist loadfile -m "not jvm"

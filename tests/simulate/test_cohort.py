@@ -243,7 +243,8 @@ def test_plink2_reads_truth_and_callset(folder: Path, tmp_path: Path) -> None:
         next((folder / "cohort.callset" / "genotypes").glob("*.pgen")).with_suffix(""),
     ):
         done = subprocess.run(
-            ["plink2", "--pfile", str(prefix), "--validate", "--out", str(tmp_path / "x")], capture_output=True, text=True, check=False
+            ["plink2", "--pfile", str(prefix), "--validate", "--out", str(tmp_path / "x")],
+            capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
 
@@ -328,7 +329,8 @@ def test_named_sizes() -> None:
 def test_settings_come_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "run.toml"
     path.write_text(
-        '[simulate]\npersons = 7\nregions = ["chr1:1,000,001-1,005,000"]\nstar_alleles = ""\n[simulate.sequencing]\ndialect = "gatk"\n'
+        '[simulate]\npersons = 7\nregions = ["chr1:1,000,001-1,005,000"]\nstar_alleles = ""\n'
+        '[simulate.sequencing]\ndialect = "gatk"\n'
     )
     wishes = load_wishes("tiny", str(path), ["simulate.sequencing.coverage=20"])
     assert (wishes.cohort.persons, wishes.cohort.haplotypes) == (7, 60)

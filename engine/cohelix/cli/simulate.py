@@ -26,18 +26,24 @@ def cohort(
         list[str] | None, typer.Option("--set", help="One setting, as in simulate.region_bases=50000. Repeatable.")
     ] = None,
     cores: Cores = None,
+    runtime: Annotated[str, typer.Option("--runtime", help="local (processes) or spark.")] = "local",
 ) -> None:
     """A cohort of people with families and ancestry: gVCFs, arrays, health records, scores, and the truth beside them.
 
     Example: cohelix simulate cohort -o cohort --size demo --seed 7
     """
     from cohelix.jobs import cohort_sizes
+    from cohelix.runtime.protocol import opened_runtime
     from cohelix.simulate.cohort.make import make_cohort
     from cohelix.simulate.cohort.plan import make_plan
 
     wishes = cohort_sizes.load_wishes(size, config, overrides or [])
-    workers = cores if cores is not None else len(os.sched_getaffinity(0))
-    make_cohort(out, make_plan(wishes, persons=persons, seed=seed), cores=workers)
+    plan = make_plan(wishes, persons=persons, seed=seed)
+    if runtime == "local":
+        make_cohort(out, plan, cores=cores if cores is not None else len(os.sched_getaffinity(0)))
+        return
+    with opened_runtime(runtime, cores=cores) as mover:
+        make_cohort(out, plan, runtime=mover)
 
 
 @app.command()
@@ -72,3 +78,17 @@ def compare(
     from cohelix.simulate import compare as comparing
 
     typer.echo(comparing.as_text(comparing.compare(cohort, callset)), nl=False)
+
+
+@app.command()
+def describe(
+    cohort: Annotated[Path, typer.Argument(help="A folder of `cohelix simulate cohort`.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for pictures and statistics: new or empty.")],
+) -> None:
+    """A cohort beside what is published of people: spectrum, heterozygosity, F_ST, linkage, kinship, ancestry.
+
+    Example: cohelix simulate describe cohort -o cohort-report
+    """
+    from cohelix.simulate.describe.report import describe_cohort
+
+    describe_cohort(cohort, out)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -112,9 +113,10 @@ def _open_truth(cohort: Path, callset: Callset) -> _Truth:
 
 def _compare_shard(found: Comparison, truth: _Truth, callset: Callset, shard: Shard, keys: list[Any]) -> None:
     true = _true_genotypes(truth, keys)
-    expected, reason, depth = _expected(truth, shard, keys)
+    expected, reason, depth, deleted = _expected(truth, shard, keys)
     called = np.concatenate([block for _, block in callsets.read_blocks(callset, shard)]) if keys else true
     partial = _partial(callset, shard, called)
+    partial[(called == MISSING) & deleted & (partial == 0)] = 1
     if plain_name(shard.contig) in ("X", "Y"):
         partial[(called == MISSING) & truth.other_sex[None, :] & (partial == 0)] = OTHER_SEX
     kinds = [kind_of(ref, alt) for _, _, ref, alt in keys]
@@ -128,18 +130,23 @@ def _compare_shard(found: Comparison, truth: _Truth, callset: Callset, shard: Sh
         _tally(found, kind, t, c, why)
         carriers = (t > 0) & (d >= 0)
         classes = np.searchsorted(DEPTHS, d[carriers], side="right") - 1
-        for depth_class, right in zip(classes.tolist(), same[carriers].tolist(), strict=True):
-            found.depths[kind, DEPTHS[depth_class], right] += 1
+        for right in (False, True):
+            tally = np.bincount(classes[same[carriers] == right], minlength=len(DEPTHS))
+            found.depths.update({(kind, DEPTHS[k], right): n for k, n in enumerate(tally.tolist()) if n})
         found.extra[kind] += int(((t <= 0).all(axis=1)).sum())
 
 
 def _tally(found: Comparison, kind: str, true: np.ndarray, called: np.ndarray, why: np.ndarray) -> None:
     names = {0: "", -1: UNEXPLAINED, **{code: name for name, code in _REASONS.items()}}
     names |= {len(_REASONS) + place: name for place, name in enumerate((SPANNED, HALF, SEX), start=1)}
-    stacked = np.stack([true.ravel(), called.ravel(), why.ravel()], axis=1).astype(np.int64)
-    unique, counts = np.unique(stacked, axis=0, return_counts=True)
-    for (t, c, w), count in zip(unique.tolist(), counts.tolist(), strict=True):
-        found.cells[kind, t, c, names[w]] += count
+    base = -MISSING + 3  # codes and copies lie above MISSING and below 3 or the number of reasons
+    width = len(names) + base
+    code = ((true.astype(np.int64) - MISSING) * base + called - MISSING) * width + why + 1
+    counts = np.bincount(code.ravel())
+    for place in np.flatnonzero(counts).tolist():
+        pair, w = divmod(place, width)
+        t, c = (copies + MISSING for copies in divmod(pair, base))
+        found.cells[kind, t, c, names[w - 1]] += int(counts[place])
 
 
 def _true_genotypes(truth: _Truth, keys: list[Key]) -> np.ndarray:
@@ -166,45 +173,57 @@ _REASONS: dict[str, int] = {
 }
 
 
-def _expected(truth: _Truth, shard: Shard, keys: list[Key]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _expected(truth: _Truth, shard: Shard, keys: list[Key]) -> tuple[np.ndarray, ...]:
     """(V, N) each: genotype in the sample's own gVCF, code of the reason it differs from the truth, depth (-1: not
-    told).
-    """
+    told), and whether the base lies in a deletion that was called."""
     place = {key: k for k, key in enumerate(keys)}
     column = {int(sample): k for k, sample in enumerate(truth.sample.tolist())}
     expected = np.zeros((len(keys), truth.sample.size), np.int8)
     reason, depth = np.zeros_like(expected), np.full(expected.shape, -1, np.int32)
+    deleted = np.zeros(expected.shape, bool)
     starts = np.array([key[1] for key in keys])
     ends = starts + np.array([len(key[2]) for key in keys], np.int64)
-    for row in _calls(truth, shard):
-        sample = column.get(row["sample"])
-        if sample is None:
+    for sample, position, end, ref, alt, called, copies, ploidy, seen, quality, kind, cause in _calls(truth, shard):
+        where = column.get(sample)
+        if where is None:
             continue
-        if row["kind"] == "stretch":
-            touched = (starts <= row["end"]) & (ends > row["position"])
-            expected[touched, sample] = MISSING
-            reason[touched, sample] = _REASONS[row["reason"] or POLICY]
-            continue
-        here = place.get((row["contig"], row["position"], row["ref"], row["alt"]))
-        if here is None:
-            continue
-        copies, missing = row["copies_called"], row["copies_called"] < 0 or row["quality"] == 0
-        expected[here, sample] = MISSING if missing else copies * (2 if row["ploidy"] == 1 else 1)
-        reason[here, sample] = _REASONS[row["reason"] or POLICY]
-        depth[here, sample] = row["depth"]
-    return expected, reason, depth
+        here = place.get((shard.contig, position, ref, alt))
+        others = "copies" if copies != ploidy else POLICY
+        if kind == "stretch" or quality == 0:
+            # No evidence: nor is there any for the reference, in what no row of its own tells of.
+            touched = (starts <= end) & (ends > position) & (depth[:, where] < 0)
+            expected[touched, where], reason[touched, where] = MISSING, _REASONS[cause or others]
+        if kind == "deletion" and called > 0:
+            deleted[(starts > position) & (starts <= end), where] = True
+        if here is not None:
+            missing = called < 0 or quality == 0
+            expected[here, where] = MISSING if missing else called * (2 if ploidy == 1 else 1)
+            reason[here, where] = _REASONS[cause or others]
+            depth[here, where] = seen
+    return expected, reason, depth, deleted
 
 
-def _calls(truth: _Truth, shard: Shard) -> Iterator[dict[str, Any]]:
-    """Rows of `calls.parquet` that touch a shard."""
-    file = pq.ParquetFile(truth.folder / "truth" / "calls.parquet")
+_COLUMNS = ("sample", "position", "end", "ref", "alt", "copies_called", "copies", "ploidy", "depth", "quality", "kind",
+            "reason")  # fmt: skip
+
+
+def _calls(truth: _Truth, shard: Shard) -> Iterator[tuple[Any, ...]]:
+    """_COLUMNS of `calls.parquet`, of what touches a shard."""
+    for table in _calls_of(truth.folder, shard.contig):
+        here = pc.and_(pc.less_equal(table.column("position"), shard.end), pc.greater(table.column("end"), shard.start))
+        found = table.filter(here)
+        yield from zip(*(found.column(name).to_pylist() for name in _COLUMNS), strict=True)
+
+
+@lru_cache(maxsize=1)
+def _calls_of(folder: Path, contig: str) -> list[pa.Table]:
+    """Rows of one contig: shards come contig by contig."""
+    file = pq.ParquetFile(folder / "truth" / "calls.parquet")
+    parts = []
     for group in range(file.num_row_groups):
-        table = file.read_row_group(group)
-        here = pc.and_(
-            pc.equal(table.column("contig").cast(pa.string()), shard.contig),
-            pc.and_(pc.less_equal(table.column("position"), shard.end), pc.greater(table.column("end"), shard.start)),
-        )
-        yield from table.filter(here).to_pylist()
+        table = file.read_row_group(group, columns=["contig", *_COLUMNS])
+        parts.append(table.filter(pc.equal(table.column("contig").cast(pa.string()), contig)).drop_columns(["contig"]))
+    return parts
 
 
 def _partial(callset: Callset, shard: Shard, called: np.ndarray) -> np.ndarray:

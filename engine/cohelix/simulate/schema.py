@@ -32,7 +32,8 @@ class CohortParams:
 
     persons: people enrolled (0: to be given on the command line).
     regions: `chr1:1,000,001-1,050,000`; none: `region_count` stretches of `region_bases`, spread over chromosomes 1 to
-        22, and one each on X inside and outside PAR1, Y and M.
+        22, `long_regions` of them of `long_bases` (linkage shows there; many short ones tell ancestry and kinship), and
+        one stretch each on X inside and outside PAR1, Y and M.
     mode: "linked" (msprime haplotypes) or "sites" (independent sites at population frequencies: no linkage, no
     limit). haplotypes: founder haplotypes made for each of the six source populations; all people are mosaics of
     them. shares: of people by group; more than half are from groups underrepresented in research, as in All of Us.
@@ -49,6 +50,8 @@ class CohortParams:
     regions: list[str] = field(default_factory=list)
     region_count: int = 66
     region_bases: int = 20_000
+    long_regions: int = 0
+    long_bases: int = 50_000
     mode: str = "linked"
     haplotypes: int = 400
     shares: dict[str, float] = field(default_factory=lambda: dict(DEFAULT_SHARES))
@@ -65,6 +68,8 @@ class CohortParams:
         between("persons", self.persons, 0, 10_000_000)
         between("region_count", self.region_count, 1, 10_000)
         between("region_bases", self.region_bases, 1_000, 10_000_000)
+        between("long_regions", self.long_regions, 0, self.region_count)
+        between("long_bases", self.long_bases, 1_000, 10_000_000)
         choose("mode", self.mode, ("linked", "sites"))
         between("haplotypes", self.haplotypes, 20, 100_000)
         between("related", self.related, 0.0, 0.9)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -115,9 +115,11 @@ def _write_gvcfs(
         for replicate, sample_id in enumerate(person.wgs):
             index = 2 * person.number + replicate
             sample = draw_sample(params, seed, index, sample_id, person.wgs_batches[replicate])
+            if other == row:  # nobody else is there whose reads could be among them
+                sample = replace(sample, contamination=0.0)
             samples.append((person, sample, persons[other].number if sample.contamination else -1))
             if context.plan.writes_gvcfs:
-                mixed = of_person[other] if sample.contamination and other != row else None
+                mixed = of_person[other] if sample.contamination else None
                 calls.append(_write_gvcf(context, genomes, sample, of_person[row], mixed))
     return samples, calls
 

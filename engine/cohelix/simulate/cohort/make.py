@@ -19,18 +19,24 @@ from typing import Any, TypeVar
 
 from cohelix.errors import ConfigError
 from cohelix.provenance import provenance
+from cohelix.runtime.protocol import Runtime
 from cohelix.simulate.cohort.plan import Plan
 
 T = TypeVar("T")
 R = TypeVar("R")
+WAVE = 64  # tasks of a runtime at a time
 AHEAD = 2  # tasks a worker may be ahead of what is written: memory is that of so many blocks
 
 
-def make_cohort(folder: Path, plan: Plan, *, cores: int = 1) -> None:
-    """Write the cohort to `folder`, which must be new or empty; it appears whole or not at all."""
+def make_cohort(folder: Path, plan: Plan, *, cores: int = 1, runtime: Runtime | None = None) -> None:
+    """Write the cohort to `folder`, which must be new or empty; it appears whole or not at all.
+
+    With a `runtime` its tasks do the work; `folder` must then be on a disk that all of them share.
+    """
     if cores < 1:
         raise ConfigError(f"expected at least one core, found {cores}.")
-    with appearing_whole(folder) as passing, _workers(cores) as ordered:
+    workers = _processes(cores) if runtime is None else _tasks_of(runtime)
+    with appearing_whole(folder.absolute()) as passing, workers as ordered:
         _make_panels(passing, plan, ordered)
         _make_training(passing, plan, ordered)
         _make_people(passing, plan, ordered)
@@ -119,7 +125,18 @@ def appearing_whole(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _workers(cores: int) -> Iterator[Callable[..., Iterator[Any]]]:
+def _tasks_of(runtime: Runtime) -> Iterator[Callable[..., Iterator[Any]]]:
+    """`ordered`, over the tasks of a runtime: so many at a time that their results fit in memory."""
+
+    def ordered(label: str, function: Callable[[T], R], tasks: list[T]) -> Iterator[R]:
+        for first in range(0, len(tasks), WAVE):
+            yield from runtime.map(function, tasks[first : first + WAVE], label=label)
+
+    yield ordered
+
+
+@contextmanager
+def _processes(cores: int) -> Iterator[Callable[..., Iterator[Any]]]:
     """`ordered(label, function, tasks)`: results in the order of tasks, in this process or over `cores` processes."""
     from cohelix.runtime.local import progress
 

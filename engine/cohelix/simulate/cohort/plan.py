@@ -9,7 +9,7 @@ from cohelix.simulate import regions as places
 from cohelix.simulate import star_alleles
 from cohelix.simulate.people.pedigree import BLOCK
 from cohelix.simulate.regions import Region
-from cohelix.simulate.schema import Wishes
+from cohelix.simulate.schema import CohortParams, Wishes
 
 ACROCENTRIC = ("13", "14", "15", "21", "22")  # their short arms have no sequence in GRCh38
 ON_X, ON_PAR1, ON_Y, ON_M = "chrX:70,000,001", "chrX:2,000,001", "chrY:12,000,001", "chrM:1"
@@ -50,17 +50,19 @@ def make_plan(wishes: Wishes, *, persons: int | None, seed: int) -> Plan:
     if seed < 0:
         raise ConfigError(f"expected a seed of 0 or more, found {seed}.")
     table = star_alleles.read_table(wishes.cohort.star_alleles) if wishes.cohort.star_alleles else {}
-    texts = wishes.cohort.regions or _spread(wishes.cohort.region_count, wishes.cohort.region_bases)
+    texts = wishes.cohort.regions or _spread(wishes.cohort)
     found = places.parse(texts)
     needed = star_alleles.stretches(table)
     return Plan(wishes, seed, n_persons, tuple(places.parse(_joined(found, needed))))
 
 
-def _spread(count: int, bases: int) -> list[str]:
-    """`count` stretches over the autosomes by length, away from centromeres, and one each on X, PAR1, Y and M."""
+def _spread(params: CohortParams) -> list[str]:
+    """Stretches over the autosomes, away from centromeres, and one each on X, PAR1, Y and M."""
+    count, bases = params.region_count, params.region_bases
+    step = count // params.long_regions if params.long_regions else count + 1
     autosomes = [contig for contig in places.contigs() if contig.name[3:].isdigit()]
     per_chromosome = [count // 22 + (k < count % 22) for k in range(22)]
-    texts = []
+    texts: list[str] = []
     for contig, n in zip(autosomes, per_chromosome, strict=True):
         stretches = ((0.42, 0.96),) if contig.name[3:] in ACROCENTRIC else ((0.06, 0.28), (0.62, 0.96))
         total = sum(high - low for low, high in stretches)
@@ -69,7 +71,8 @@ def _spread(count: int, bases: int) -> list[str]:
             for low, high in stretches:
                 if along < high - low:
                     start = int((low + along) * contig.length) // 1000 * 1000
-                    texts.append(f"{contig.name}:{start + 1}-{start + bases}")
+                    is_long = len(texts) % step == 0 and len(texts) // step < params.long_regions
+                    texts.append(f"{contig.name}:{start + 1}-{start + (params.long_bases if is_long else bases)}")
                     break
                 along -= high - low
     for text in (ON_X, ON_PAR1, ON_Y):

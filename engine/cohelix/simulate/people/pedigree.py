@@ -137,7 +137,7 @@ def _child(block: Block, mother: Human, father: Human, rng: np.random.Generator,
     expected = tuple((a + b) / 2 for a, b in zip(mother.expected, father.expected, strict=True))
     group = mother.group if mother.group == father.group else "oth"
     # Parents of an adult child may be long dead; whoever is enrolled is an adult.
-    born = min(mother.birth_year + int(round(rng.normal(GENERATION, 4))), ENROLLED - YOUNGEST)
+    born = min(mother.birth_year + round(rng.normal(GENERATION, 4)), ENROLLED - YOUNGEST)
     return _add(block, mother.number, father.number, chosen, group, expected, 0, born)
 
 
