@@ -224,6 +224,21 @@ def ancestry(inheritance: Inheritance, pieces: Pieces, axis: Axis) -> Ancestry:
     return Ancestry(np.concatenate(starts), np.concatenate(founders), np.concatenate(sources))
 
 
+@dataclass(frozen=True)
+class _Bounds:
+    """Regions on one axis: index (n,) among all regions; low, high (n,): [low, high) on the axis."""
+
+    index: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @classmethod
+    def of(cls, regions: list[Region], axis: Axis) -> _Bounds:
+        rows = [(r.index, axis.at(r.chromosome, r.start), r.length) for r in regions if r.chromosome in axis.names]
+        index, low, length = np.array(rows, np.int64).reshape(-1, 3).T
+        return cls(index, low, low + length)
+
+
 class Layout:
     """The made regions on the axes.
 
@@ -233,10 +248,8 @@ class Layout:
 
     def __init__(self, regions: list[Region], per_source: int, spans: list[np.ndarray]) -> None:
         self.regions, self.per_source, self.spans = regions, per_source, spans
-        self._of = {
-            axis: np.array([r.index for r in regions if r.chromosome in axis.names], np.int64)
-            for axis in (AUTOSOMES, X)
-        }
+        self._on = {axis: _Bounds.of(regions, axis) for axis in (AUTOSOMES, X)}
+        self._uniparental = [region for region in regions if region.chromosome in ("Y", "MT")]
 
     def mosaic(self, inheritance: Inheritance, human: Human, seed: int) -> Mosaic:
         """What `human` has of the regions."""
@@ -248,12 +261,11 @@ class Layout:
         for copy, pieces in enumerate((*genome_.x, *genome_.y_par)):
             found = self._cut(ancestry(inheritance, pieces, X), X, copy)
             parts.append(found if copy < len(genome_.x) else self._within_par(found))
-        for region in self.regions:
-            if region.chromosome in ("Y", "MT"):
-                founders = genome_.y if region.chromosome == "Y" else (genome_.mt,)
-                for copy, founder in enumerate(founders):
-                    source = int(inheritance.tracts(founder, AUTOSOMES).source[0])
-                    parts.append(np.array([[region.index, copy, 0, region.length, founder, source]], np.int64))
+        for region in self._uniparental:
+            founders = genome_.y if region.chromosome == "Y" else (genome_.mt,)
+            for copy, founder in enumerate(founders):
+                source = int(inheritance.tracts(founder, AUTOSOMES).source[0])
+                parts.append(np.array([[region.index, copy, 0, region.length, founder, source]], np.int64))
         rows = np.concatenate([part for part in parts if part.size] or [np.empty((0, 6), np.int64)])
         rows = rows[np.lexsort((rows[:, 2], rows[:, 1], rows[:, 0]))]
         np.maximum.at(copies, rows[:, 0], rows[:, 1] + 1)
@@ -263,16 +275,15 @@ class Layout:
 
     def _cut(self, found: Ancestry, axis: Axis, copy: int) -> np.ndarray:
         """(n, 6): region, copy, start, end, founder, source of the pieces in the regions of one axis."""
-        of_axis = self._of[axis]
-        if of_axis.size == 0:
+        on = self._on[axis]
+        if on.index.size == 0:
             return np.empty((0, 6), np.int64)
-        here = [self.regions[index] for index in of_axis.tolist()]
-        low = np.array([axis.at(region.chromosome, region.start) for region in here])
-        high = np.array([axis.at(region.chromosome, region.end) for region in here])
+        low, high = on.low, on.high
         inner = found.start
         place = np.searchsorted(low, inner, side="right") - 1
-        inner = inner[(place >= 0) & (inner < high[np.maximum(place, 0)])]
-        moved = [self._moved(here[k], int(cut - low[k])) + low[k] for cut, k in self._placed(inner, low)]
+        inside = (place >= 0) & (inner < high[np.maximum(place, 0)])
+        cuts = zip(inner[inside].tolist(), place[inside].tolist(), strict=True)
+        moved = [self._moved(int(on.index[k]), int(cut - low[k])) + int(low[k]) for cut, k in cuts]
         edges = np.unique(np.concatenate([low, np.array(moved, np.int64), high]))
         place = np.searchsorted(low, edges, side="right") - 1
         inside = (place >= 0) & (edges < high[np.maximum(place, 0)])
@@ -280,20 +291,15 @@ class Layout:
         end = edges[np.flatnonzero(inside) + 1]
         # A cut that moved to the end of a span: what lies before it is still the piece before.
         which = np.searchsorted(found.start, start, side="right") - 1
-        columns = (of_axis[place], np.full(start.size, copy), start - low[place], end - low[place],
+        columns = (on.index[place], np.full(start.size, copy), start - low[place], end - low[place],
                    found.founder[which], found.source[which])  # fmt: skip
         return np.stack(columns, axis=1).astype(np.int64)
 
-    @staticmethod
-    def _placed(cuts: np.ndarray, low: np.ndarray) -> list[tuple[int, int]]:
-        place = np.searchsorted(low, cuts, side="right") - 1
-        return list(zip(cuts.tolist(), place.tolist(), strict=True))
-
-    def _moved(self, region: Region, offset: int) -> int:
-        spans = self.spans[region.index]
+    def _moved(self, region: int, offset: int) -> int:
+        spans = self.spans[region]
         place = int(np.searchsorted(spans[:, 0], offset, side="left")) - 1
         if place >= 0 and offset < spans[place, 1]:
-            return min(int(spans[place, 1]), region.length)
+            return min(int(spans[place, 1]), self.regions[region].length)
         return offset
 
     def _within_par(self, rows: np.ndarray) -> np.ndarray:

@@ -117,6 +117,10 @@ class StarAlleles:
         self.haplotypes = [table[gene] for gene in self.genes]
         self.region = [_region_of(table[gene], regions) for gene in self.genes]
 
+    def genes_in(self, region: int) -> list[int]:
+        """Numbers of the genes that lie in a region."""
+        return [gene for gene, home in enumerate(self.region) if home.index == region]
+
     def placed(self, region: Region) -> list[tuple[int, str]]:
         """(offset, ref) of the variants in a region: where its reference must have these bases, and no other site."""
         found: dict[int, str] = {}

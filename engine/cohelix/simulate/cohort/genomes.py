@@ -74,17 +74,17 @@ class Genomes:
     def gene_depth(self, human: int, region: int) -> list[tuple[int, int, float]]:
         """(start, end, factor) of genes of which a chromosome has more than one copy."""
         found = []
-        for gene, home in enumerate(self.context.stars.region):
-            if home.index == region:
-                copies, span = [], (0, 0)
-                for founder in dict.fromkeys(self._founders_of_gene(human, gene)):
-                    star = self.extras.of(founder, self.inheritance).star[gene]
-                    if star is not None and star.copies != 1:
-                        span = (star.start - home.start, star.end - home.start)
-                    copies += [1 if star is None else star.copies] * self._founders_of_gene(human, gene).count(founder)
-                present = sum(count > 0 for count in copies)
-                if present and sum(copies) != present:
-                    found.append((*span, sum(copies) / present))
+        for gene in self.context.stars.genes_in(region):
+            home = self.context.stars.region[gene]
+            copies, span = [], (0, 0)
+            for founder in self._founders_of_gene(human, gene):
+                star = self.extras.of(founder, self.inheritance).star[gene]
+                copies.append(1 if star is None else star.copies)
+                if star is not None and star.copies != 1:
+                    span = (star.start - home.start, star.end - home.start)
+            present = sum(count > 0 for count in copies)
+            if present and sum(copies) != present:
+                found.append((*span, sum(copies) / present))
         return found
 
     def stars(self, human: int) -> list[tuple[int, int, str, int]]:
@@ -109,17 +109,16 @@ class Genomes:
         return [columns[low:high] for low, high in zip(mosaic.first[:-1], mosaic.first[1:], strict=True)]
 
     def _without_deleted(self, pieces: np.ndarray, region: int) -> np.ndarray:
-        for gene, home in enumerate(self.context.stars.region):
-            if home.index == region:
-                kept: list[list[int]] = []
-                for copy, start, end, founder, row in pieces.tolist():
-                    star = self.extras.of(founder, self.inheritance).star[gene]
-                    low, high = (star.start - home.start, star.end - home.start) if star else (0, 0)
-                    if star is None or star.copies or high <= start or low >= end:
-                        kept.append([copy, start, end, founder, row])
-                        continue
+        for gene in self.context.stars.genes_in(region):
+            home, kept = self.context.stars.region[gene], []
+            for copy, start, end, founder, row in pieces.tolist():
+                star = self.extras.of(founder, self.inheritance).star[gene]
+                low, high = (star.start - home.start, star.end - home.start) if star else (0, 0)
+                if star is None or star.copies or high <= start or low >= end:
+                    kept.append([copy, start, end, founder, row])
+                else:
                     kept += [[copy, a, b, founder, row] for a, b in ((start, low), (high, end)) if a < b]
-                pieces = np.array(kept, np.int64).reshape(-1, 5)
+            pieces = np.array(kept, np.int64).reshape(-1, 5)
         return pieces
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -132,14 +133,26 @@ class RegionGenotypes:
 
     def _of_people(self) -> list[_Row]:
         carriers: dict[tuple[int, str, str], list[tuple[int, int]]] = {}
-        for number in range(self._context.plan.n_blocks):
-            table = pq.read_table(
-                self._context.scratch / f"own-{number}.parquet", filters=[("region", "==", self._region.index)]
-            )
-            for row in table.to_pylist():
-                key = naming.trim(self._region.start + row["offset"] + 1, row["ref"], row["alt"])
-                carriers.setdefault(key, []).append((row["person"], row["copy"]))
+        for row in _own_sites(self._context.scratch, self._context.plan.n_blocks, self._region.index).to_pylist():
+            key = naming.trim(self._region.start + row["offset"] + 1, row["ref"], row["alt"])
+            carriers.setdefault(key, []).append((row["person"], row["copy"]))
         return [_Row(*key, -1, 1, tuple(found)) for key, found in carriers.items()]
+
+
+def _own_sites(scratch: Path, n_blocks: int, region: int) -> pa.Table:
+    """Rows of _OWN in a region, people in order."""
+    every, regions = _all_own_sites(scratch, n_blocks)
+    low, high = np.searchsorted(regions, [region, region + 1]).tolist()
+    return every.slice(low, high - low)
+
+
+@lru_cache(maxsize=1)
+def _all_own_sites(scratch: Path, n_blocks: int) -> tuple[pa.Table, np.ndarray]:
+    """Rows of all blocks by region, and the region of each: some 40 bytes a row, and few rows a person."""
+    table = pa.concat_tables([pq.read_table(scratch / f"own-{number}.parquet") for number in range(n_blocks)])
+    region = table.column("region").to_numpy()
+    order = np.argsort(region, kind="stable")
+    return table.take(pa.array(order)), region[order]
 
 
 def _pieces(context: Context, region: int) -> np.ndarray:
