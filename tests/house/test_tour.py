@@ -11,17 +11,18 @@ from cohelix.cli.__main__ import run
 from tests.house.test_documents import _commands
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/tour.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/tour.md", "docs/methods/simulate.md"])
 def test_every_command_shown_succeeds(
     document: str, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     commands = [words for words in _commands(root / document) if words != ["doctor"]]
-    assert len(commands) >= 6
+    assert len(commands) >= 5
     monkeypatch.chdir(tmp_path)
     for words in commands:
         assert run(words) == 0, f"cohelix {' '.join(words)}\n{capsys.readouterr().err}"
     assert list(tmp_path.glob("*.callset/genotypes/*.pgen"))
-    assert (tmp_path / "cohort.vcf.gz").stat().st_size > 1000
+    if any("cohort.vcf.gz" in words for words in commands):
+        assert (tmp_path / "cohort.vcf.gz").stat().st_size > 1000
 
 
 def test_the_code_of_the_data_model_reads_a_callset(

@@ -29,7 +29,7 @@ class Statistic:
 
 
 def describe_cohort(folder: Path, out: Path) -> None:
-    """Write `statistics.tsv` and six pictures of the cohort in `folder` to `out`, a new or empty folder.
+    """Write `statistics.tsv` and up to six pictures of the cohort in `folder` to `out`, a new or empty folder.
 
     Only unrelated people count, and chromosomes 1 to 22. Raises InputError where `folder` is no made cohort,
     ConfigError where `out` holds files and where matplotlib is missing.
@@ -42,13 +42,17 @@ def describe_cohort(folder: Path, out: Path) -> None:
     coordinates, shares = measures.principal_axes(sums)
     out.mkdir(parents=True, exist_ok=True)
     ranges = {key: (low, high) for key, (low, high, _) in published.items()}
-    plots.frequency_spectrum(out / "frequency-spectrum.png", sums)
-    plots.heterozygosity(out / "heterozygosity.png", sums, ranges)
-    plots.f_st(out / "f-st.png", sums)
-    plots.ld_decay(out / "ld-decay.png", sums)
+    # A picture without anybody in it is left out: few people, few bases.
+    if sums.groups:
+        plots.frequency_spectrum(out / "frequency-spectrum.png", sums)
+        plots.heterozygosity(out / "heterozygosity.png", sums, ranges)
+    if len(sums.groups) > 1:
+        plots.f_st(out / "f-st.png", sums)
+    if any((sums.ld_pairs[group] >= measures.FEWEST_LD_PAIRS).any() for group in sums.groups):
+        plots.ld_decay(out / "ld-decay.png", sums)
     if len(sums.genotypes.pairs):
         plots.kinship(out / "kinship.png", sums)
-    if shares.size:
+    if shares.size > 1:
         plots.principal_axes(out / "principal-components.png", sums, coordinates, shares)
     found = [*statistics(sums), *_of_axes(sums, coordinates, shares)]
     lines = ["\t".join(_line(statistic, published)) for statistic in found]
