@@ -1,4 +1,4 @@
-"""The history of founder haplotypes: two lineages followed back by hand give what msprime gives, and what is published."""
+"""The history of founder haplotypes: two lineages followed back by hand give what msprime gives and what is known."""
 
 from __future__ import annotations
 

@@ -20,7 +20,8 @@ from typer.testing import CliRunner
 from cohelix.cli.simulate import app
 from cohelix.errors import ConfigError
 from cohelix.simulate import evidence
-from cohelix.simulate.gvcfs import contigs, make_cohort, person, plan
+from cohelix.simulate.gvcfs import make_cohort, person, plan
+from cohelix.simulate.regions import contigs
 
 AUTOSOME = ("chr22:20,000,001-20,400,000", 400_000)
 # PAR1 of X ends at base 2,781,479 of GRCh38

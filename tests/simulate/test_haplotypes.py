@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cohelix.simulate import haplotypes, kernels
-from cohelix.simulate.haplotypes import NO_COPY, SPANNED, Extra, carried_here, copies_along, deletion_spans
-from cohelix.simulate.population import Sites
+from cohelix.simulate.haplotypes import Extra, carried_here, copies_along, deletion_spans
+from cohelix.simulate.population import NO_COPY, SPANNED, Sites
 
 
 def sites(*rows: tuple[int, str, tuple[str, ...]]) -> Sites:

@@ -13,8 +13,6 @@ of processes, and person k is the same in a cohort of any size.
 from __future__ import annotations
 
 import multiprocessing
-import os
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -30,12 +28,12 @@ from cohelix.errors import ConfigError
 from cohelix.genome import Contig
 from cohelix.simulate import blocks, dialects, evidence, population
 from cohelix.simulate.bgzf import END_OF_FILE, compress
+from cohelix.simulate.folder import appearing_whole
 from cohelix.simulate.population import NO_COPY, SPANNED, Carried, Sites
+from cohelix.simulate.regions import BUILD, contigs
 from cohelix.simulate.sequence import Reference, make_reference, write_fasta
 from cohelix.simulate.truth import Truth, TruthFile
 
-BUILD = "GRCh38"
-MITOCHONDRIAL_BASES = 16_569  # NC_012920.1, chrM of GRCh38
 MEAN_COVERAGE, COVERAGE_SD, COVERAGE_RANGE = 32.0, 4.0, (18.0, 60.0)
 BATCH = 96  # people in a batch: a plate
 SHORTEST_REGION = 1_000
@@ -51,12 +49,6 @@ class Cohort:
     end: int
     seed: int
     dialect: str
-
-
-def contigs() -> list[Contig]:
-    """chr1 to chr22, chrX, chrY and chrM of GRCh38."""
-    nuclear = [Contig(f"chr{contig.name}", contig.length) for contig in genome.chromosomes_of(BUILD)]
-    return [*nuclear, Contig("chrM", MITOCHONDRIAL_BASES)]
 
 
 def plan(region: str, *, seed: int, dialect: str = "gatk") -> Cohort:
@@ -85,7 +77,7 @@ def make_cohort(folder: Path, cohort: Cohort, n_samples: int, *, cores: int = 1,
     """
     if n_samples < 1 or cores < 1:
         raise ConfigError(f"expected at least one sample and one core, found {n_samples} and {cores}.")
-    with _appearing_whole(folder) as passing:
+    with appearing_whole(folder) as passing:
         (passing / "gvcfs").mkdir()
         reference, _ = _shared_by_all(cohort)
         write_fasta(reference, passing / "reference.fa.gz")
@@ -225,21 +217,6 @@ def _name(number: int) -> str:
 
 def _path(number: int) -> str:
     return f"gvcfs/{_name(number)}.g.vcf.gz"
-
-
-@contextmanager
-def _appearing_whole(folder: Path) -> Iterator[Path]:
-    """A folder to fill; it takes its name when the block ends well, and is removed when it does not."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigError(f"expected a new or empty folder for the cohort, found files in {folder}. Choose another.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    passing = folder.with_name(f".{folder.name}.{os.getpid()}")
-    passing.mkdir()
-    try:
-        yield passing
-        os.replace(passing, folder)
-    finally:
-        shutil.rmtree(passing, ignore_errors=True)
 
 
 @contextmanager

@@ -8,13 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cohelix.simulate import blocks, kernels
-from cohelix.simulate.population import Sites
+from cohelix.simulate.population import NO_COPY, SPANNED, Sites
 from cohelix.simulate.sequence import Reference
-
-NO_COPY = -1
-"""In place of an allele where a person has fewer copies than others."""
-SPANNED = 9
-"""In place of an allele whose base lies in a deletion of the same haplotype."""
 
 
 @dataclass(frozen=True)

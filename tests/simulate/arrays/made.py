@@ -9,8 +9,8 @@ import numpy as np
 from cohelix.genome import plain_name
 from cohelix.simulate.arrays.design import ArrayDesign, design_from
 from cohelix.simulate.arrays.markers import NO_SITE, choose_markers
-from cohelix.simulate.haplotypes import NO_COPY, RegionPanel
-from cohelix.simulate.population import make_sites
+from cohelix.simulate.haplotypes import RegionPanel
+from cohelix.simulate.population import NO_COPY, make_sites
 from cohelix.simulate.regions import Region, parse
 from cohelix.simulate.schema import ArrayParams
 from cohelix.simulate.sequence import make_reference

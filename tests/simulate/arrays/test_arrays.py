@@ -20,7 +20,7 @@ from cohelix.simulate.arrays.samples import ArraySample, draw_array_sample, draw
 from cohelix.simulate.arrays.strands import complement
 from cohelix.simulate.arrays.truth import ArrayTruth, BatchTruth, write_markers
 from cohelix.simulate.arrays.vcf import write_batch
-from cohelix.simulate.haplotypes import NO_COPY
+from cohelix.simulate.population import NO_COPY
 from cohelix.simulate.schema import ArrayParams
 from tests.simulate.arrays import made as tests_made
 from tests.simulate.arrays.made import SEED, Made

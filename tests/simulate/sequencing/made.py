@@ -12,8 +12,8 @@ import numpy as np
 import pysam
 
 from cohelix.simulate import population
-from cohelix.simulate.haplotypes import NO_COPY, SPANNED, CarriedHere
-from cohelix.simulate.population import Sites
+from cohelix.simulate.haplotypes import CarriedHere
+from cohelix.simulate.population import NO_COPY, SPANNED, Sites
 from cohelix.simulate.regions import Region, parse
 from cohelix.simulate.schema import SequencingParams
 from cohelix.simulate.sequence import LINE, Reference, make_reference

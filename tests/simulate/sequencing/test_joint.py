@@ -8,7 +8,7 @@ from typing import Any
 
 from cohelix.cli.__main__ import run
 from cohelix.genotypes import callset
-from cohelix.simulate.haplotypes import SPANNED
+from cohelix.simulate.population import SPANNED
 from cohelix.simulate.schema import SequencingParams
 from cohelix.simulate.sequencing.gvcf import sequence_sample
 from cohelix.simulate.sequencing.sample import Here

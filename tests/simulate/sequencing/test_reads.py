@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cohelix.simulate.haplotypes import NO_COPY
+from cohelix.simulate.population import NO_COPY
 from cohelix.simulate.schema import SequencingParams
 from cohelix.simulate.sequencing.calling import LISTED
 from cohelix.simulate.sequencing.gvcf import sequence_sample

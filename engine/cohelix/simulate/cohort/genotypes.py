@@ -21,8 +21,8 @@ from cohelix.genotypes.assembly import Site
 from cohelix.simulate import kernels
 from cohelix.simulate.cohort.context import Context
 from cohelix.simulate.cohort.genomes import COPY, END, ROW, START, Genomes
-from cohelix.simulate.haplotypes import NO_COPY
 from cohelix.simulate.people.pedigree import Block
+from cohelix.simulate.population import NO_COPY
 from cohelix.simulate.regions import BUILD, contigs
 
 BLOCK_VALUES = 1 << 25  # alleles held at once

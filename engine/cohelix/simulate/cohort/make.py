@@ -21,6 +21,7 @@ from cohelix.errors import ConfigError
 from cohelix.provenance import provenance
 from cohelix.runtime.protocol import Runtime
 from cohelix.simulate.cohort.plan import Plan
+from cohelix.simulate.folder import appearing_whole
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -107,21 +108,6 @@ def record_of(plan: Plan) -> dict[str, Any]:
     params = asdict(plan.wishes) | {"persons": plan.n_persons}
     params["cohort"].pop("persons")
     return provenance("simulate cohort", params, inputs, seed=plan.seed)
-
-
-@contextmanager
-def appearing_whole(folder: Path) -> Iterator[Path]:
-    """A folder to fill; it takes its name when the block ends well, and is removed when it does not."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigError(f"expected a new or empty folder for the cohort, found files in {folder}. Choose another.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    passing = folder.with_name(f".{folder.name}.{os.getpid()}")
-    passing.mkdir()
-    try:
-        yield passing
-        os.replace(passing, folder)
-    finally:
-        shutil.rmtree(passing, ignore_errors=True)
 
 
 @contextmanager

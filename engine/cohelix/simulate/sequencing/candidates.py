@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cohelix.simulate.blocks import inside, merged
-from cohelix.simulate.haplotypes import SPANNED, CarriedHere
-from cohelix.simulate.population import trim
+from cohelix.simulate.haplotypes import CarriedHere
+from cohelix.simulate.population import SPANNED, trim
 from cohelix.simulate.sequence import BASES
 from cohelix.simulate.sequencing.calling import LISTED, LISTED_IN, MOST_ALTS, OTHER, STAR
 from cohelix.simulate.sequencing.layout import Layout
