@@ -37,7 +37,7 @@ def main(words: list[str] | None = None) -> None:
     results = None if wish.quick else wish.results
     limit = wish.limit or (QUICK_LIMIT_S if wish.quick else LIMIT_S)
     repeats = wish.repeats or (1 if wish.quick else 3)
-    bench = Bench(scratch, results, repeats, not wish.quick, limit, wish.note, wish.cold)
+    bench = Bench(scratch, results, repeats, not (wish.quick or wish.no_warm_up), limit, wish.note, wish.cold)
     try:
         plans = [job.name for job in JOBS.values() if not job.title]
         for name in plans if wish.job == "all" else [wish.job]:
@@ -61,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
         "--cohort", type=Path, help="a folder of `cohelix simulate gvcfs`, with as many samples or more"
     )
     parser.add_argument("--region", help="that of the made cohort; default: 2 Mb of chr22")
+    parser.add_argument("--set", action="append", default=[], help="a setting of the made cohort, kept on its lines")
+    parser.add_argument("--no-warm-up", action="store_true", help="kernels are compiled, and no peer is compared")
     parser.add_argument("--limit", type=float, help="seconds after which a process is stopped")
     parser.add_argument("--note", default="", help="a remark for every line of this run")
     parser.add_argument("--results", type=Path, default=Path(__file__).resolve().parent / "results")

@@ -91,8 +91,8 @@ def _cell(lines: list[Line] | None, ours: list[Line] | None, absent: str) -> str
     return f"{at_least}{_wall(lines):,.1f} s{ratio}, {memory:,.0f} MiB"
 
 
-def _size(line: Line) -> tuple[int, int, int]:
-    return line.get("onto", 0), line["n_samples"], line["bases"]
+def _size(line: Line) -> tuple[int, int, int, tuple[str, ...]]:
+    return line.get("onto", 0), line["n_samples"], line["bases"], tuple(line.get("settings", ()))
 
 
 def _newest(lines: list[Line]) -> list[Line]:
@@ -101,7 +101,7 @@ def _newest(lines: list[Line]) -> list[Line]:
 
 
 def _table(job: Job, lines: list[Line]) -> str:
-    onto, n_samples, _ = _size(lines[0])
+    onto, n_samples, _, settings = _size(lines[0])
     by_engine: dict[tuple[str, str], list[Line]] = defaultdict(list)
     for line in lines:
         if "missing" not in line:
@@ -128,6 +128,7 @@ def _table(job: Job, lines: list[Line]) -> str:
     records = max(line["n_records"] for line in lines)
     head = [
         f"### {what}" + (f", {records:,} records\n" if records else "\n"),
+        *([f"With `{' '.join(settings)}`.\n"] if settings else []),
         "| engine | commit | cache | repeats | wall, s | CPU, s | peak memory, MiB | read, MiB | from disk, MiB "
         f"| written, MiB | {job.counted[1]} | × ours |",
         "|---|---|---|" + "---:|" * 9,
@@ -184,16 +185,16 @@ def _per_repeat(lines: list[Line], value: Any, combine: Any) -> dict[int, float]
 
 def _bytes_table(job: Job, lines: list[Line]) -> list[str]:
     """Bytes a sample of each data set, by size of the cohort."""
-    found: dict[tuple[int, int], dict[str, float]] = defaultdict(dict)
+    found: dict[tuple[int, int, int, tuple[str, ...]], dict[str, float]] = defaultdict(dict)
     for line in lines:
         for name, n_bytes in line.get("bytes", {}).items():
-            found[line["n_samples"], line["bases"]][name] = n_bytes / line["n_samples"]
+            found[_size(line)][name] = n_bytes / line["n_samples"]
     names = [name for name in job.sizes if any(name in row for row in found.values())]
     if not names:
         return []
     rows = [
         f"| {n:,} | " + " | ".join(f"{row[name]:,.0f}" if name in row else "" for name in names) + " |"
-        for (n, _), row in sorted(found.items())
+        for (_, n, _, _), row in sorted(found.items())
     ]
     head = f"| samples | {' | '.join(job.sizes[name] for name in names)} |\n|---:|{'---:|' * len(names)}"
     return [f"### Bytes a sample\n\n{head}\n" + "\n".join(rows) + "\n"]

@@ -148,8 +148,10 @@ def _head(engine: Engine, work: Work) -> Line:
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=HERE, capture_output=True, text=True, check=False
     ).stdout
-    return {
+    settings = getattr(work, "settings", ())  # only made cohorts have some
+    head = {
         "commit": commit.strip() or "unknown", "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "host": f"{len(os.sched_getaffinity(0))} cores, {gib:.0f} GiB", "job": work.job, "engine": engine.name,
         "n_samples": work.n_samples, "n_records": work.n_records, "bases": work.bases,
     }  # fmt: skip
+    return head | ({"settings": list(settings)} if settings else {})
