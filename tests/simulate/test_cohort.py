@@ -337,3 +337,37 @@ def test_settings_come_from_a_file(tmp_path: Path) -> None:
     assert (wishes.sequencing.dialect, wishes.sequencing.coverage) == ("gatk", 20.0)
     plan = make_plan(wishes, persons=None, seed=0)
     assert [region.name for region in plan.regions] == ["chr1:1000001-1005000"]
+
+
+def test_without_msprime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Independent sites need no msprime; linked haplotypes say how to get it."""
+    monkeypatch.setitem(sys.modules, "msprime", None)
+    words = ["simulate", "cohort", "--persons", "3", "--cores", "1"]
+    for setting in [*SMALL, "simulate.region_count=3", "simulate.genotypes=gvcf", "simulate.traits.causal=2"]:
+        words += ["--set", setting]
+    assert run([*words, "-o", str(tmp_path / "linked")]) == 3
+    assert "pip install" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+    assert run([*words, "-o", str(tmp_path / "sites"), "--set", "simulate.mode=sites"]) == 0
+    keys, genotypes = truth_genotypes(tmp_path / "sites")
+    assert len(keys) > 10 and genotypes.shape[1] == 3
+
+
+def test_nothing_but_people(tmp_path: Path) -> None:
+    """No sequencing, no array, no traits, no star alleles: health records and the truth about the people are left."""
+    words = ["simulate", "cohort", "--persons", "3", "--cores", "1", "-o", str(tmp_path / "c")]
+    nothing = (
+        "sequencing.share=0",
+        "arrays.share=0",
+        "traits.quantitative=[]",
+        "traits.binary=[]",
+        "traits.training=0",
+    )
+    for setting in (*nothing, "region_count=2", "genotypes=gvcf", 'star_alleles=""'):
+        words += ["--set", f"simulate.{setting}"]
+    for setting in SMALL[1:3]:
+        words += ["--set", setting]
+    assert run(words) == 0
+    assert len(table(tmp_path / "c", "people")) == 3
+    assert table(tmp_path / "c", "samples") == [] and table(tmp_path / "c", "star_alleles") == []
+    assert pq.read_table(tmp_path / "c" / "omop" / "person.parquet").num_rows == 3
