@@ -34,6 +34,7 @@ WISHES = [
     "simulate.haplotypes=200", "simulate.related=0.2", "simulate.duplicates=0.02", 'simulate.star_alleles=""',
     f"simulate.traits.quantitative={json.dumps(TRAITS)}", "simulate.traits.binary=[]",
     "simulate.traits.causal=5", "simulate.traits.heritability=0.6", "simulate.traits.training=0",
+    "simulate.traits.effect_correlation=1.0",  # a regression has one slope for people of all groups
 ]  # fmt: skip
 DISTINCT = ("afr", "amr", "eas", "eur", "sas")  # mid lies between eur and the others, oth is a mixture of any two
 N_PCS = 6
