@@ -259,6 +259,7 @@ def test_plink2_reads_truth_and_callset(folder: Path, tmp_path: Path) -> None:
         (["--persons", "5", "--set", "simulate.shares={martian=1.0}"], 3, "'martian' is not known"),
         (["--persons", "5", "--set", "simulate.regions=[\"chr22:50000000-60000000\"]"], 3, "within the 50,818,468"),
         (["--persons", "5", "--set", "simulate.regions=[\"chr99:1-5000\"]"], 2, "contig 'chr99'"),
+        (["--persons", "10000001"], 3, "at most 10,000,000 people"),
         (["--persons", "5", "--set", "simulate.regions=[\"chrY:10001-20000\"]"], 3, "Name it on chrX"),
         (["--persons", "5", "--set", "simulate.regions=[\"chr1:1-9000\",\"chr1:5000-20000\"]"], 3, "do not overlap"),
         (["--persons", "5", "--set", "simulate.traits.heritability=0.9", "--set", "simulate.traits.confounding=0.2"],

@@ -239,6 +239,19 @@ def test_csv_says_the_same_as_parquet(tmp_path: Path) -> None:
     assert text.startswith("visit_occurrence_id,person_id,") and ",2" in text and "null" not in text.lower()
 
 
+def test_csv_holds_nothing_of_a_block_without_rows(tmp_path: Path) -> None:
+    """Arrow writes what lies in memory for an empty piece that comes before one with rows."""
+    params = replace(PARAMS, format="csv", deaths=0.03)
+    write(tmp_path / "c", PERSONS[:80], params, block=1)
+    write(tmp_path / "p", PERSONS[:80], replace(params, format="parquet"), block=1)
+    deaths = pq.read_table(tmp_path / "p" / "death.parquet").num_rows
+    assert 0 < deaths < 80
+    assert len((tmp_path / "c" / "death.csv").read_text(encoding="ascii").splitlines()) == 1 + deaths
+    write(tmp_path / "none", PERSONS[:20], replace(params, deaths=0.0))
+    assert (tmp_path / "none" / "death.csv").read_text().startswith("person_id,death_date,")
+    assert (tmp_path / "none" / "death.csv").read_bytes().count(b"\n") == 1
+
+
 def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="last_year"):
         make_block(PERSONS[:100], health(PERSONS[:100]), OmopParams(first_year=1950, last_year=1990), 1)

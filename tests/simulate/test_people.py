@@ -9,7 +9,7 @@ import pytest
 
 from cohelix.errors import ConfigError
 from cohelix.simulate.people.ancestry import admixtures, draw_shares
-from cohelix.simulate.people.pedigree import BLOCK, HUMANS, Block, make_block, scattered
+from cohelix.simulate.people.pedigree import BLOCK, ENROLLED, HUMANS, OLDEST, YOUNGEST, Block, make_block, scattered
 from cohelix.simulate.people.person import GROUPS, SOURCES
 from cohelix.simulate.schema import ArrayParams, CohortParams, OmopParams, SequencingParams, TraitParams, Wishes
 from cohelix.simulate.streams import stream
@@ -92,6 +92,19 @@ def test_parents_come_before_children_and_fit_the_block(many: list[Block]) -> No
             for parent in (human.mother, human.father):
                 assert parent is None or parent < number
             assert sum(human.expected) == pytest.approx(1)
+
+
+def test_parents_are_a_generation_older_and_everybody_is_an_adult(many: list[Block]) -> None:
+    ages = Counter()
+    for block in many:
+        for person in block.persons:
+            ages[ENROLLED - person.human.birth_year] += person.role in ("sib", "half sib", "cousin", "twin")
+            assert YOUNGEST <= ENROLLED - person.human.birth_year <= OLDEST
+        for human in block.humans.values():
+            if human.mother is not None and human.father is not None:
+                assert 15 <= human.birth_year - block.humans[human.mother].birth_year <= 60
+                assert 13 <= human.birth_year - block.humans[human.father].birth_year <= 65
+    assert max(ages.values()) < 0.1 * sum(ages.values())  # and relatives are not all of one age
 
 
 def test_karyotypes_have_their_rates_and_no_children() -> None:

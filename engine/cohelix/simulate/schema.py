@@ -11,6 +11,7 @@ from cohelix.errors import ConfigError
 from cohelix.simulate.people.person import GROUPS, SOURCES
 from cohelix.simulate.traits.catalogue import check_names
 
+MOST_PERSONS = 10_000_000
 DEFAULT_SHARES = {"afr": 0.21, "amr": 0.20, "eas": 0.05, "eur": 0.44, "mid": 0.02, "sas": 0.04, "oth": 0.04}
 
 
@@ -65,7 +66,7 @@ class CohortParams:
     star_alleles: str = "example"
 
     def __post_init__(self) -> None:
-        between("persons", self.persons, 0, 10_000_000)
+        between("persons", self.persons, 0, MOST_PERSONS)
         between("region_count", self.region_count, 1, 10_000)
         between("region_bases", self.region_bases, 1_000, 10_000_000)
         between("long_regions", self.long_regions, 0, self.region_count)

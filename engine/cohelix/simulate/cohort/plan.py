@@ -9,7 +9,7 @@ from cohelix.simulate import regions as places
 from cohelix.simulate import star_alleles
 from cohelix.simulate.people.pedigree import BLOCK
 from cohelix.simulate.regions import Region
-from cohelix.simulate.schema import CohortParams, Wishes
+from cohelix.simulate.schema import MOST_PERSONS, CohortParams, Wishes
 
 ACROCENTRIC = ("13", "14", "15", "21", "22")  # their short arms have no sequence in GRCh38
 ON_X, ON_PAR1, ON_Y, ON_M = "chrX:70,000,001", "chrX:2,000,001", "chrY:12,000,001", "chrM:1"
@@ -47,6 +47,8 @@ def make_plan(wishes: Wishes, *, persons: int | None, seed: int) -> Plan:
         raise ConfigError(
             f"expected at least one person, found {n_persons}. Give --persons or a --size, as in --size demo."
         )
+    if n_persons > MOST_PERSONS:
+        raise ConfigError(f"expected at most {MOST_PERSONS:,} people, found {n_persons:,}. Make several cohorts.")
     if seed < 0:
         raise ConfigError(f"expected a seed of 0 or more, found {seed}.")
     table = star_alleles.read_table(wishes.cohort.star_alleles) if wishes.cohort.star_alleles else {}

@@ -181,7 +181,9 @@ class _Csv:
         self._writer = pyarrow.csv.CSVWriter(self._file, self._schema, write_options=options)
 
     def write(self, rows: Any) -> None:
-        self._writer.write_table(rows.cast(self._schema))
+        # Arrow 26 writes what lies in memory for an empty piece before one with rows (apache/arrow#37903).
+        if rows.num_rows:
+            self._writer.write_table(rows.combine_chunks().cast(self._schema))
 
     def close(self) -> None:
         self._writer.close()

@@ -22,7 +22,11 @@ HUMANS = 1_024  # numbers set apart for a block: enrolled people and those of th
 SAME_GROUP = 0.9  # of couples
 YOUNGEST, OLDEST = 18, 85  # years at enrolment
 ENROLLED = 2020
-GENERATION = 28.0  # years from mother to child
+GENERATION = 28  # years from mother to child
+YOUNGEST_MOTHER = 18
+OLDER, YOUNGER = 8, 3  # most years a man is older or younger than the mother of his child
+ADULTS = (ENROLLED - OLDEST, ENROLLED - YOUNGEST)
+"""First and last year of birth of who can be enrolled."""
 
 KARYOTYPE_RATES = ("simulate", "karyotypes", "1", "karyotypes.tsv")
 WITHHELD = 0.01  # of people do not state their sex
@@ -85,20 +89,22 @@ def _family(block: Block, kind: str, params: CohortParams, rng: np.random.Genera
     """Who of a family is enrolled; the others are made, and stay outside."""
     group = _draw_group(params, rng)
     if kind == "single":
-        return [(_adult(block, group, params, rng), "single")]
-    mother, father = _couple(block, group, params, rng)
-    if kind == "trio":
+        return [(_adult(block, group, params, rng, ADULTS), "single")]
+    if kind == "trio":  # both generations are enrolled
+        mother, father = _couple(block, group, params, rng, (ADULTS[0], ADULTS[1] - GENERATION))
         return [(mother, "mother"), (father, "father"), (_child(block, mother, father, rng), "child")]
+    mother, father = _couple(block, group, params, rng, _before(ADULTS, 2 if kind == "cousins" else 1))
     if kind == "sibs":
         return [(_child(block, mother, father, rng), "sib") for _ in range(2)]
     if kind == "half sibs":
-        other = _adult(block, father.group, params, rng, sex="male")
+        other = _adult(block, father.group, params, rng, _partner(mother.birth_year, "male"), sex="male")
         return [(_child(block, mother, man, rng), "half sib") for man in (father, other)]
     if kind == "cousins":
         cousins = []
         for _ in range(2):
-            parent = _child(block, mother, father, rng)
-            spouse = _adult(block, group, params, rng, sex="male" if parent.sex == "female" else "female")
+            parent = _child(block, mother, father, rng, _before(ADULTS, 1))
+            sex = "male" if parent.sex == "female" else "female"
+            spouse = _adult(block, group, params, rng, _partner(parent.birth_year, sex), sex=sex)
             pair = (parent, spouse) if parent.sex == "female" else (spouse, parent)
             cousins.append((_child(block, *pair, rng), "cousin"))
         return cousins
@@ -111,33 +117,54 @@ def _draw_group(params: CohortParams, rng: np.random.Generator) -> str:
     return GROUPS[int(rng.choice(len(GROUPS), p=shares / shares.sum()))]
 
 
-def _couple(block: Block, group: str, params: CohortParams, rng: np.random.Generator) -> tuple[Human, Human]:
+def _before(born: tuple[int, int], generations: int) -> tuple[int, int]:
+    """Years of birth of the ancestors of people with these."""
+    return born[0] - generations * GENERATION, born[1] - generations * GENERATION
+
+
+def _partner(birth_year: int, sex: str) -> tuple[int, int]:
+    """Years of birth of a partner, of `sex`, of somebody born in a year."""
+    below, above = (OLDER, YOUNGER) if sex == "male" else (YOUNGER, OLDER)
+    return birth_year - below, birth_year + above
+
+
+def _couple(
+    block: Block, group: str, params: CohortParams, rng: np.random.Generator, born: tuple[int, int]
+) -> tuple[Human, Human]:
+    """The mother was born in these years; the father not before the first of them."""
     other = group if rng.random() < SAME_GROUP else _draw_group(params, rng)
     pair = (group, other) if rng.random() < 0.5 else (other, group)
-    return _adult(block, pair[0], params, rng, sex="female"), _adult(block, pair[1], params, rng, sex="male")
+    mother = _adult(block, pair[0], params, rng, born, sex="female")
+    low, high = _partner(mother.birth_year, "male")
+    return mother, _adult(block, pair[1], params, rng, (max(low, born[0]), high), sex="male")
 
 
 def _adult(
-    block: Block, group: str, params: CohortParams, rng: np.random.Generator, *, sex: str | None = None
-) -> Human:
-    """A founder; of group "oth", the child of founders of two groups."""
+    block: Block, group: str, params: CohortParams, rng: np.random.Generator, born: tuple[int, int],
+    *, sex: str | None = None,
+) -> Human:  # fmt: skip
+    """A founder, born in these years (both ends in); of group "oth", the child of founders of two groups."""
     chosen = sex or ("male" if rng.random() < 0.5 else "female")
     if group == "oth":
         first, second = (GROUPS[k] for k in rng.choice(len(GROUPS) - 1, 2, replace=False).tolist())
-        mother = _adult(block, first, params, rng, sex="female")
-        father = _adult(block, second, params, rng, sex="male")
-        return _child(block, mother, father, rng, sex=chosen)
+        mother = _adult(block, first, params, rng, _before(born, 1), sex="female")
+        father = _adult(block, second, params, rng, _partner(mother.birth_year, "male"), sex="male")
+        return _child(block, mother, father, rng, born, sex=chosen)
     expected, generations = draw_shares(group, rng)
-    born = ENROLLED - int(rng.integers(YOUNGEST, OLDEST + 1))
-    return _add(block, None, None, chosen, group, expected, generations, born)
+    year = born[1] - int(rng.integers(0, born[1] - born[0] + 1))
+    return _add(block, None, None, chosen, group, expected, generations, year)
 
 
-def _child(block: Block, mother: Human, father: Human, rng: np.random.Generator, *, sex: str | None = None) -> Human:
+def _child(
+    block: Block, mother: Human, father: Human, rng: np.random.Generator, within: tuple[int, int] = ADULTS,
+    *, sex: str | None = None,
+) -> Human:  # fmt: skip
+    """A child born in the years `within`."""
     chosen = sex or ("male" if rng.random() < 0.512 else "female")
     expected = tuple((a + b) / 2 for a, b in zip(mother.expected, father.expected, strict=True))
     group = mother.group if mother.group == father.group else "oth"
-    # Parents of an adult child may be long dead; whoever is enrolled is an adult.
-    born = min(mother.birth_year + round(rng.normal(GENERATION, 4)), ENROLLED - YOUNGEST)
+    born = mother.birth_year + max(round(rng.normal(GENERATION, 4)), YOUNGEST_MOTHER)
+    born = min(max(born, within[0]), within[1])
     return _add(block, mother.number, father.number, chosen, group, expected, 0, born)
 
 
