@@ -23,7 +23,7 @@ from scipy.optimize import nnls
 from benchmarks.report import load
 from cohelix.joint.schema import SAMPLE_COUNTS, IngestParams
 from cohelix.scale import joint, simulate
-from cohelix.scale.model import Load
+from cohelix.scale.model import Load, memory_features
 from cohelix.scale.sites import harmonic
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,7 +51,10 @@ FEATURES = {
 # MiB that are not fitted, as they are too small to be seen at the sizes in FITTED: counts of 8 bytes that a task of the
 # call holds for each sample. Taken off before the fit.
 KNOWN = {("call", "memory_mib"): {"samples": 8 * len(SAMPLE_COUNTS) / 2**20}}
-KEPT = {"ingest": ("store", "call store"), "call": ("callset", "callset"), "gvcfs": ("gvcf", "gVCFs")}
+KEPT = {
+    "ingest": ("store", "call store"), "call": ("callset", "callset"), "gvcfs": ("gvcf", "gVCFs"),
+    "cohort": ("cohort", "cohort"),
+}  # fmt: skip
 JOBS = {"joint": "joint-made", "simulate": "simulate-gvcfs"}
 # Calls of the same samples with many more rows tell a genotype's cost from a record's. They have no more carriers, so
 # they say nothing of the bytes of a callset.
@@ -76,12 +79,13 @@ def simulate_loads(line: Line) -> list[Load]:
 
 def of_job(noun: str, job: str | None = None) -> list[Line]:
     """Warm lines of ours, of the newest commit at each size. `job`: another than the noun's own."""
-    lines = _warm(job or JOBS[noun])
+    lines = warm(job or JOBS[noun])
     newest = {(line["n_samples"], line["bases"]): line["commit"] for line in lines}
     return [line for line in lines if line["commit"] == newest[line["n_samples"], line["bases"]]]
 
 
-def _warm(job: str) -> list[Line]:
+def warm(job: str) -> list[Line]:
+    """Warm lines of ours that ended."""
     return [
         line for line in load(ROOT / "benchmarks" / "results")
         if line["job"] == job and line["engine"] == "ours" and "missing" not in line
@@ -92,7 +96,7 @@ def _warm(job: str) -> list[Line]:
 def busy_share(noun: str, step: str) -> float:
     """The largest share of the cores that a run at a fitted size kept busy: other work on the machine can
     only lower it."""
-    lines = [line for line in _warm(JOBS[noun]) if line["step"] == step and line["n_samples"] in FITTED]
+    lines = [line for line in warm(JOBS[noun]) if line["step"] == step and line["n_samples"] in FITTED]
     return min(1.0, max((line["user_s"] + line["sys_s"]) / line["wall_s"] / CORES for line in lines))
 
 
@@ -116,8 +120,7 @@ def features(load: Load, quantity: str) -> dict[str, float]:
     """Of the whole; for memory those of the tasks that run at a time."""
     if quantity != "memory_mib":
         return {**load.whole, "one": 1.0}
-    running = min(CORES, load.tasks)
-    return {name: running * value for name, value in load.task.items()} | {"one": 1.0}
+    return memory_features(load, CORES)
 
 
 def fit(rows: list[tuple[dict[str, float], float]], names: tuple[str, ...]) -> dict[str, float]:
@@ -195,19 +198,22 @@ def _sample(noun: str, lines: list[Line]) -> list[str]:
     ]  # fmt: skip
 
 
-def write(noun: str, text: str) -> None:
+def write(noun: str, text: str, job: str, hosts: set[str]) -> None:
     folder = ROOT / "reference" / "scale" / noun / "1"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "rates.toml").write_text(text)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    hosts = json.dumps(sorted({line["host"] for line in of_job(noun)}))
     (folder / "SOURCE.toml").write_text(
-        f"# Rates of `cohelix {noun}` as measured; see docs/scale.md. Written by benchmarks/fit_scale.py.\n"
-        f'version = "1"\npublisher = "the project"\nlicence = "Apache-2.0"\nhosts = {hosts}\n\n'
-        f'[[file]]\npath = "rates.toml"\nread_from = "benchmarks/results/{JOBS[noun]}.jsonl"\nsha256 = "{digest}"\n'
+        f"# Rates of `cohelix estimate {noun}` as measured; see docs/scale.md. Written by benchmarks/fit_scale.py.\n"
+        f'version = "1"\npublisher = "the project"\nlicence = "Apache-2.0"\nhosts = {json.dumps(sorted(hosts))}\n\n'
+        f'[[file]]\npath = "rates.toml"\nread_from = "benchmarks/results/{job}.jsonl"\nsha256 = "{digest}"\n'
     )
 
 
 if __name__ == "__main__":
-    write("joint", fit_noun("joint", joint_loads))
-    write("simulate", fit_noun("simulate", simulate_loads))
+    from benchmarks import fit_cohort
+
+    for noun, loads in (("joint", joint_loads), ("simulate", simulate_loads)):
+        write(noun, fit_noun(noun, loads), JOBS[noun], {line["host"] for line in of_job(noun)})
+    of_cohorts = {line["host"] for line in fit_cohort.lines(*fit_cohort.FITTED)}
+    write("cohort", fit_cohort.fit_rates(), fit_cohort.JOB, of_cohorts)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import programs
-from benchmarks.programs import CORES, cohelix, size_of, sizes_of
+from benchmarks.programs import CORES, cohelix, size_of
 from benchmarks.registry import Engine, Job, chosen, register
 from benchmarks.turns import Bench, take_turns
 
@@ -162,33 +162,30 @@ def _gvcfs(wish: argparse.Namespace, bench: Bench) -> None:
 
 
 def _cohort(wish: argparse.Namespace, bench: Bench) -> None:
-    n = QUICK_SAMPLES if wish.quick else wish.samples
-    take_turns(Wanted("simulate-cohort", n, "", 0, SIZE, tuple(wish.set)), chosen(MAKERS, None), bench)
-
-
-def _all_cohorts(wish: argparse.Namespace, bench: Bench) -> None:
-    for samples, words in ((QUICK_SAMPLES, ()),) if wish.quick else COHORTS:
-        _cohort(argparse.Namespace(**{**vars(wish), "samples": samples, "set": words}), bench)
+    """One cohort with the settings of `--set`; without any, all of the plan."""
+    asked = [(QUICK_SAMPLES, ())] if wish.quick else [(wish.samples, tuple(wish.set))] if wish.set else COHORTS
+    for samples, words in asked:
+        take_turns(Wanted("simulate-cohort", samples, "", 0, SIZE, words), chosen(MAKERS, None), bench)
 
 
 def _all(wish: argparse.Namespace, bench: Bench) -> None:
     for samples, region in PLAN[:1] if wish.quick else PLAN:
         _gvcfs(argparse.Namespace(**{**vars(wish), "samples": samples, "region": region}), bench)
-    _all_cohorts(wish, bench)
+    _cohort(argparse.Namespace(**{**vars(wish), "set": []}), bench)
 
 
 SIZES = {"gvcf": "gVCF"}
 COHORT_SIZES = {
-    "gvcf": "gVCFs", "arrays": "arrays", "people": "records and truth", "genotypes": "genotypes", "cohort": "whole cohort",
+    "gvcf": "gVCFs", "arrays": "arrays", "people": "records and truth", "genotypes": "genotypes",
+    "cohort": "whole cohort",
 }  # fmt: skip
 register(Job("simulate", _all))
-register(Job("simulate-cohorts", _all_cohorts))
 register(
     Job("simulate-gvcfs", _gvcfs, "gVCFs made by `cohelix simulate gvcfs`", counted=("records", "records"), sizes=SIZES)
 )
 register(
     Job(
         "simulate-cohort", _cohort, "A cohort made by `cohelix simulate cohort`",
-        counted=("sites", "sites"), sizes=COHORT_SIZES,
+        counted=("records", "gVCF records, or sites"), sizes=COHORT_SIZES,
     )
 )  # fmt: skip

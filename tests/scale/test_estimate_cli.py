@@ -56,6 +56,39 @@ def test_ten_times_the_people_cost_ten_times_the_ingest(capsys: pytest.CaptureFi
     assert [stage["stage"] for stage in small["stages"]] == ["ingest", "call"]
 
 
+def test_a_made_cohort_has_a_column_for_each_number_of_people(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("estimate cohort --persons 1000,10000 --size bench-10k".split()) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert re.split(r" {2,}", lines[0])[-2:] == ["1,000 samples", "10,000 samples"]
+    names = [line.split("  ")[0] for line in lines]
+    for stage in ("panel", "training", "people", "genotypes"):
+        assert f"{stage}: core-hours" in names
+    assert "people: memory of a task" in names and "panel: memory of a task" not in names
+    assert any(line.startswith("75 regions of 384,330 bases in all, 2,000 haplotypes") for line in lines)
+
+
+def test_a_callset_is_cheaper_than_gvcfs(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "cohort --persons 100000 --size bench-1k"
+    (gvcfs,), (callset,) = (estimate(f"{words}{more}", capsys)["sizes"] for more in ("", " --callset"))
+    (_, _, people, _), (_, _, without, _) = gvcfs["stages"], callset["stages"]
+    assert without["core_hours"] < people["core_hours"] and without["kept_bytes"] < people["kept_bytes"]
+    assert gvcfs["sites"] == callset["sites"]
+    assert gvcfs["stages"][:2] == callset["stages"][:2]
+
+
+def test_regions_bases_and_haplotypes_of_a_cohort_are_the_users(capsys: pytest.CaptureFixture[str]) -> None:
+    chosen = "--regions 10 --bases 20000 --haplotypes 40 --callset"
+    (_, *said), sizes = (found := estimate(f"cohort --persons 500 {chosen}", capsys))["remarks"], found["sizes"]
+    assert found["remarks"][0] == "10 regions of 20,000 bases in all, 40 haplotypes of each source, a callset" and said
+    assert [stage["tasks"] for stage in sizes[0]["stages"]] == [10, 2, 6, 1]
+    (small,), (large,) = (
+        estimate(f"cohort --persons 500 --regions 10 --bases {n} --callset", capsys)["sizes"] for n in (10_000, 20_000)
+    )
+    assert large["sites"] == pytest.approx(2 * small["sites"])
+    without = estimate("cohort --persons 500 --set simulate.traits.training=0", capsys)["sizes"][0]["stages"][1]
+    assert without["tasks"] == 1 and without["core_hours"] == 0
+
+
 def test_prices_are_the_operators_own(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "prices.toml").write_text(PRICES)
     found = estimate(f"joint --samples 1000 --cores 10 --prices {tmp_path / 'prices.toml'}", capsys)
@@ -125,6 +158,9 @@ def test_without_an_index_records_come_from_the_size(cohort: Path, tmp_path: Pat
         ("joint --bin-bp 1", "ingest.bin_bp"),
         ("joint --prices nowhere.toml", "found no file"),
         ("simulate --samples -5", "expected numbers of samples"),
+        ("cohort --persons 0", "expected numbers of samples"),
+        ("cohort --size huge", "size 'huge' is not known"),
+        ("cohort --set joint.x=1", "expected a setting of simulate"),
     ],
 )
 def test_what_cannot_be_estimated_is_refused(words: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:

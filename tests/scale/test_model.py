@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from cohelix.errors import ConfigError
+from cohelix.scale import cohort as cohorts
 from cohelix.scale import joint, model, simulate, sites
 from cohelix.scale.joint import Cohort
 from cohelix.scale.model import Load
@@ -94,6 +95,53 @@ def test_people_are_made_in_chunks() -> None:
     (load,) = simulate.loads(simulate.Cohort(10, 3_000))
     assert load.tasks == 3
     assert load.whole["person_bases"] == 30_000
+
+
+def made(samples: int, *, gvcfs: bool = True, callset: bool = False) -> list[Load]:
+    return cohorts.loads(cohorts.Cohort(samples, 10, 30_000, 50, 200, 2, 0.5, 0.25, gvcfs, callset, 1_000.0), 2)
+
+
+def test_a_cohort_is_founders_training_blocks_of_people_and_their_genotypes() -> None:
+    panel, training, people, genotypes = made(200)
+    assert [load.tasks for load in (panel, training, people, genotypes)] == [10, 2, 3, 1]
+    assert panel.whole["haplotype_bases"] == 6 * 50 * 30_000
+    assert training.whole["training_bases"] == 2 * 200 * 30_000
+    assert (people.whole["sequenced"], people.whole["arrays"]) == (100, 50)
+    assert people.whole["awake"] == 2 and people.task["block_persons"] == 96
+    assert people.task["block_bases"] == 96 * 30_000
+    assert genotypes.whole["cells"] == 200 * 1_000 and genotypes.whole["truth_bases"] == 200 * 30_000
+
+
+def test_a_cohort_without_gvcfs_has_a_callset_in_their_place() -> None:
+    _, _, people, genotypes = made(200, gvcfs=False, callset=True)
+    assert people.whole["sequenced_bases"] == 0 and people.whole["person_regions"] == 2_000
+    assert genotypes.whole["truth_bases"] == 0 and genotypes.whole["called_bases"] == 200 * 30_000
+    assert made(200, callset=True)[3].whole["cells"] == 400_000
+
+
+def test_what_one_process_holds_is_counted_once_and_workers_that_wait_are_counted() -> None:
+    load = replace(LOAD, held={"people": 5.0})
+    rates = replace(RATES, terms={**RATES.terms, "memory_mib": {"one": 100.0, "records": 1.0, "people": 3.0}})
+    assert [model.memory_mib(rates, load, cores) for cores in (1, 4)] == [125.0, 155.0]
+    idle = replace(load, tasks=1, workers=3, of_worker={"people": 2.0}, held={})
+    assert [model.memory_mib(rates, idle, cores) for cores in (1, 2, 4)] == [116.0, 122.0, 128.0]
+    assert model.memory_mib(replace(RATES, terms={}), LOAD, 4) == 0.0
+
+
+def test_sites_of_a_panel_end_where_its_founders_do_and_own_sites_go_on() -> None:
+    law = {"single": 0.002, "power": 0.5}
+    of_panel = [cohorts.count_sites(cohorts.Sites(n, 1_000, 50, 0.0, 0.2, 0.1), law) for n in (8, 150, 1_000)]
+    assert of_panel == pytest.approx([2 * 16**0.5, 2 * 300**0.5, 2 * 300**0.5])
+    own = cohorts.Sites(1_000, 1_000, 50, 1e-5, 0.2, 0.1)
+    assert cohorts.count_sites(own, law) == pytest.approx(of_panel[-1] + 1e-5 * 1_000 * 2 * 1_000 * 0.9 * 0.95)
+
+
+def test_blocks_and_sources_are_those_of_the_simulator() -> None:
+    """Siblings do not import each other, so that these are stated twice."""
+    from cohelix.simulate.people.pedigree import BLOCK
+    from cohelix.simulate.schema import N_SOURCES
+
+    assert (cohorts.BLOCK, cohorts.SOURCES) == (BLOCK, N_SOURCES)
 
 
 def test_sites_lie_on_the_line_through_the_published_cohorts() -> None:

@@ -9,8 +9,9 @@ from statistics import median
 
 import pytest
 
-from benchmarks import fit_scale
+from benchmarks import fit_cohort, fit_scale
 from cohelix.scale import rates
+from cohelix.scale.cohort import count_sites as count_cohort_sites
 from cohelix.scale.model import memory_mib, need, total
 from cohelix.scale.sites import count_sites
 
@@ -88,6 +89,59 @@ def test_simulation_of_a_larger_cohort_was_foretold() -> None:
         assert foretold == pytest.approx(value, rel=WITHIN), quantity
 
 
+LARGER_COHORTS = (576, 960)
+OF_COHORTS = [(n, quantity) for n in LARGER_COHORTS for quantity in QUANTITIES]
+
+
+def test_larger_made_cohorts_were_measured_and_not_fitted() -> None:
+    larger = fit_cohort.lines(*LARGER_COHORTS)
+    assert {line["n_samples"] for line in larger} == set(LARGER_COHORTS)
+    ways = [any("callset" in word for word in line["settings"]) for line in larger]
+    assert any(ways) and not all(ways)
+    for stage in rates.load("cohort").stages:
+        assert stage.fitted_at == fit_cohort.FITTED
+        assert 3 * max(stage.fitted_at) <= min(LARGER_COHORTS)
+    settings = {tuple(line["settings"]) for line in fit_cohort.lines(*fit_cohort.FITTED)}
+    assert not settings & {tuple(line["settings"]) for line in larger}
+
+
+@pytest.mark.parametrize(("n", "quantity"), OF_COHORTS)
+def test_what_a_larger_made_cohort_takes_was_foretold(n: int, quantity: str) -> None:
+    measured = rates.load("cohort")
+    found = fit_cohort.lines(n)
+    loads = fit_cohort.loads(found[0], count_cohort_sites(fit_cohort.sites_of(found[0]), measured.sites))
+    value = fit_cohort.observed(found, quantity)
+    foretold = sum(
+        memory_mib(stage, load, fit_scale.CORES)
+        if quantity == "memory_mib"
+        else total(stage.terms.get(quantity, {}), load.whole)
+        for stage, load in zip(measured.stages, loads, strict=True)
+    )
+    assert foretold == pytest.approx(value, rel=WITHIN), f"{foretold / value - 1:+.0%}"
+
+
+@pytest.mark.parametrize("n", LARGER_COHORTS)
+def test_what_each_stage_of_a_larger_made_cohort_leaves_was_foretold(n: int) -> None:
+    measured, line = rates.load("cohort"), fit_cohort.lines(n)[0]
+    loads = fit_cohort.loads(line, count_cohort_sites(fit_cohort.sites_of(line), measured.sites))
+    for stage, load in zip(measured.stages, loads, strict=True):
+        value = sum(line["bytes"][key] for key in fit_cohort.KEPT[stage.name])
+        foretold = total(stage.terms["kept_bytes"], load.whole)
+        assert foretold == pytest.approx(value, rel=WITHIN), f"{stage.name}: {foretold / value - 1:+.0%}"
+
+
+@pytest.mark.parametrize("n", LARGER_COHORTS)
+def test_the_sites_of_a_larger_made_cohort_of_people_were_foretold(n: int) -> None:
+    line = fit_cohort.lines(n)[0]
+    foretold = count_cohort_sites(fit_cohort.sites_of(line), rates.load("cohort").sites)
+    assert foretold == pytest.approx(line["counts"]["sites"], rel=0.1)
+
+
+def test_the_rates_of_cohorts_are_what_the_lines_say(root: Path) -> None:
+    text = (root / "reference" / "scale" / "cohort" / "1" / "rates.toml").read_text()
+    assert _numbers(tomllib.loads(fit_cohort.fit_rates())) == pytest.approx(_numbers(tomllib.loads(text)), rel=1e-4)
+
+
 @pytest.mark.parametrize(("noun", "loads"), [("joint", fit_scale.joint_loads), ("simulate", fit_scale.simulate_loads)])
 def test_the_rates_are_what_the_lines_say(root: Path, noun: str, loads: object) -> None:
     text = (root / "reference" / "scale" / noun / "1" / "rates.toml").read_text()
@@ -107,7 +161,7 @@ def _numbers(table: dict[str, object], at: str = "") -> dict[str, float]:
 
 def test_every_file_of_the_reference_is_the_one_its_source_tells_of(root: Path) -> None:
     sources = sorted((root / "reference" / "scale").glob("*/*/SOURCE.toml"))
-    assert {path.parts[-3] for path in sources} == {"joint", "prices", "simulate", "sites"}
+    assert {path.parts[-3] for path in sources} == {"cohort", "joint", "prices", "simulate", "sites"}
     for source in sources:
         table = tomllib.loads(source.read_text())
         assert table["licence"] and table["publisher"]

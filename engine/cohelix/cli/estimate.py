@@ -96,6 +96,65 @@ def simulate(
     typer.echo(page.as_json(found) if as_json else page.as_text(found))
 
 
+@app.command()
+def cohort(
+    persons: Annotated[str, typer.Option("--persons", help="Numbers of people, separated by commas.")] = SIZES,
+    size: Annotated[str, typer.Option(help="Settings by name, as of simulate cohort.")] = "bench-1k",
+    config: Annotated[str | None, typer.Option("--config", help="Settings in TOML.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="One setting, as in simulate.region_bases=50000. Repeatable.")
+    ] = None,
+    regions: Annotated[int | None, typer.Option(help="Regions. Default: of the settings.", min=1)] = None,
+    bases: Annotated[int | None, typer.Option(help="Bases of all regions. Default: of the settings.", min=1)] = None,
+    haplotypes: Annotated[int | None, typer.Option(help="Of each source population.", min=20)] = None,
+    callset: Annotated[bool, typer.Option("--callset", help="A callset in place of gVCFs.")] = False,
+    cores: Cores = 64,
+    prices: PricesFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """A cohort of made people (`cohelix simulate cohort`).
+
+    Example: cohelix estimate cohort --persons 1000,100000 --size bench-10k --callset --cores 16
+    """
+    from cohelix.jobs import cohort_sizes
+    from cohelix.scale import cohort as noun
+    from cohelix.scale import page, rates
+    from cohelix.scale.prices import load as load_prices
+    from cohelix.simulate.cohort.plan import make_plan
+
+    wishes = cohort_sizes.load_wishes(size, config, overrides or [])
+    planned = make_plan(wishes, persons=1, seed=1).regions
+    n_regions = regions or len(planned)
+    n_bases = bases or sum(region.end - region.start for region in planned) * n_regions // len(planned)
+    n_haplotypes = haplotypes or wishes.cohort.haplotypes
+    kind = "callset" if callset else wishes.cohort.genotypes
+    measured = rates.load("cohort")
+
+    def sites_of(n: int) -> noun.Sites:
+        params = wishes.cohort
+        return noun.Sites(n, n_bases, n_haplotypes, params.private_sites, params.related, params.duplicates)
+
+    def of_size(n: int) -> noun.Cohort:
+        return noun.Cohort(
+            n, n_regions, n_bases, n_haplotypes, wishes.traits.training, len(wishes.traits.training_groups),
+            wishes.sequencing.share * (1 + wishes.sequencing.second_sample), wishes.arrays.share,
+            kind in ("gvcf", "both"), kind in ("callset", "both"),
+            noun.count_sites(sites_of(n), measured.sites),
+        )  # fmt: skip
+
+    loads = {n: noun.loads(of_size(n), cores) for n in page.read_sizes(persons)}
+    written = {"gvcf": "gVCFs", "callset": "a callset", "both": "gVCFs and a callset"}[kind]
+    remarks = [
+        f"{n_regions:,} regions of {n_bases:,} bases in all, {n_haplotypes:,} haplotypes of each source, {written}",
+        "memory: of the whole command, where it is highest",
+        "time: measured beside other work, so rather too long than too short",
+    ]
+    if unseen := [stage.name for stage in measured.stages if not stage.terms.get("cpu_s")]:
+        remarks.append(f"CPU of {' and '.join(unseen)}: too little to be seen at the measured sizes, and not counted")
+    found = page.estimate("cohort", measured, loads, cores, load_prices(prices), remarks)
+    typer.echo(page.as_json(found) if as_json else page.as_text(found))
+
+
 def _one_sample(
     manifest: str | None, n_bytes: float | None, records: float | None, bases: int | None, measured: Terms
 ) -> tuple[dict[str, float], list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cohelix.scale.prices import Prices
 from cohelix.scale.rates import StageRates, Terms
@@ -17,6 +17,8 @@ class Load:
     """What one stage is given: features of the whole, number of tasks, features of one task.
 
     `passed_bytes`: what tasks hand to one another over the network. `scratch_bytes`: temporary file of one task.
+    Memory beside that of `task`: `held`, features of what the process that hands out tasks keeps, however many run at a
+    time; `of_worker`, features of each process that was started for up to `workers` tasks, here or in a stage before.
     """
 
     stage: str
@@ -25,6 +27,9 @@ class Load:
     task: Mapping[str, float]
     passed_bytes: float = 0.0
     scratch_bytes: float = 0.0
+    held: Mapping[str, float] = field(default_factory=dict)
+    workers: int = 0
+    of_worker: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,8 @@ class Need:
 
 def need(rates: StageRates, load: Load, cores: int) -> Need:
     """What a stage needs on `cores` cores of the kind that the rates were measured on."""
-    cpu = total(rates.terms["cpu_s"], load.whole)
-    start = rates.terms["cpu_s"].get("one", 0.0)
+    cpu_rates = rates.terms.get("cpu_s", {})
+    cpu, start = total(cpu_rates, load.whole), cpu_rates.get("one", 0.0)
     waves = math.ceil(load.tasks / cores)
     # As measured, threads of one process wait for each other: a core is busy for the share `busy` of the time.
     spread = rates.busy if min(cores, load.tasks) > 1 else 1.0
@@ -71,9 +76,18 @@ def need(rates: StageRates, load: Load, cores: int) -> Need:
 
 
 def memory_mib(rates: StageRates, load: Load, cores: int) -> float:
-    """Resident memory of one process that runs `cores` tasks at a time, or as many as there are."""
-    running = min(cores, load.tasks)
-    return total(rates.terms["memory_mib"], {name: running * value for name, value in load.task.items()} | {"one": 1.0})
+    """Resident memory of one process that runs `cores` tasks at a time, or as many as there are. 0 where the rates have
+    none: the memory of the stage is in that of another."""
+    return total(rates.terms.get("memory_mib", {}), memory_features(load, cores))
+
+
+def memory_features(load: Load, cores: int) -> dict[str, float]:
+    """What memory grows with while `cores` tasks run at a time."""
+    running, alive = min(cores, load.tasks), min(cores, load.workers)
+    return {
+        **{name: running * value for name, value in load.task.items()},
+        **{name: alive * value for name, value in load.of_worker.items()}, **load.held, "one": 1.0,
+    }  # fmt: skip
 
 
 def total(terms: Terms, features: Mapping[str, float]) -> float:

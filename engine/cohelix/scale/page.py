@@ -37,7 +37,7 @@ def estimate(
         noun, cores, prices, max((stage.fitted_at for stage in rates.stages), key=max), tuple(remarks),
         {n: [need(by_name[load.stage], load, cores) for load in of_size] for n, of_size in loads.items()},
         {n: of_size[0].whole.get("input_bytes", 0.0) for n, of_size in loads.items()},
-        {n: of_size[0].whole.get("sites", 0.0) for n, of_size in loads.items()},
+        {n: max(load.whole.get("sites", 0.0) for load in of_size) for n, of_size in loads.items()},
     )  # fmt: skip
 
 
@@ -97,7 +97,8 @@ def _add_stage(
     at = dict(zip(sizes, needs, strict=True))
     add(f"{name}: tasks", lambda n: f"{at[n].tasks:,}")
     add(f"{name}: core-hours", lambda n: amount(at[n].core_hours))
-    add(f"{name}: memory of a task", lambda n: size(at[n].task_mib * (1 << 20)))
+    if any(one.task_mib for one in needs):
+        add(f"{name}: memory of a task", lambda n: size(at[n].task_mib * (1 << 20)))
     if any(one.scratch_bytes for one in needs):
         add(f"{name}: scratch file of a task", lambda n: size(at[n].scratch_bytes))
     add(f"{name}: bytes read", lambda n: size(at[n].read_bytes))
