@@ -105,12 +105,18 @@ def fit_rates() -> str:
     if not small:
         raise SystemExit(f"no lines of {JOB} at {FITTED}: run benchmarks/jobs.py simulate-cohort")
     tables: dict[str, dict[str, dict[str, float]]] = {stage: {} for stage in KEEPS}
+    kept = {stage: _fit_kept(small, stage, sets) for stage, sets in KEPT.items()}
+    left = {f"{stage}.{feature}": rate for stage, rates in kept.items() for feature, rate in rates.items()}
+    known = {
+        "memory_mib": {f"people.{name}": rate for name, rate in KNOWN.items()},
+        "written_bytes": left,  # what is kept was written; the rest are temporary files
+    }
     for quantity, names in TOGETHER.items():
-        for name, rate in _fit_together(small, quantity, names).items():
+        for name, rate in _fit_together(small, quantity, names, known.get(quantity, {})).items():
             stage, feature = name.split(".")
             tables[stage].setdefault(quantity, {})[feature] = rate
-    for stage, sets in KEPT.items():
-        tables[stage]["kept_bytes"] = _fit_kept(small, stage, sets)
+    for stage, rates in kept.items():
+        tables[stage]["kept_bytes"] = rates
     busy = min(1.0, max((line["user_s"] + line["sys_s"]) / line["wall_s"] / CORES for line in small))
     commits = ", ".join(sorted({line["commit"] for line in small}))
     out = [f"# Written by benchmarks/fit_scale.py from benchmarks/results/{JOB}.jsonl. Not to be edited.", ""]
@@ -130,8 +136,8 @@ def _repeats(found: list[Line]) -> list[list[Line]]:
     return [[line for line in found if _key(line) == key] for key in dict.fromkeys(map(_key, found))]
 
 
-def _fit_together(found: list[Line], quantity: str, names: Names) -> dict[str, float]:
-    """Rates of all stages, by stage.feature."""
+def _fit_together(found: list[Line], quantity: str, names: Names, known: dict[str, float]) -> dict[str, float]:
+    """Rates of all stages, by stage.feature: those `known`, and what is fitted to the rest."""
     rows = []
     for same in _repeats(found):
         grown = {
@@ -139,13 +145,12 @@ def _fit_together(found: list[Line], quantity: str, names: Names) -> dict[str, f
             for load in loads(same[0])
             for name, value in _features(load, quantity).items()
         }
-        known = sum(rate * grown[f"people.{name}"] for name, rate in KNOWN.items()) if quantity == "memory_mib" else 0.0
-        rows.append((grown, observed(same, quantity) - known))
+        rows.append((grown, observed(same, quantity) - sum(rate * grown[name] for name, rate in known.items())))
     wanted = tuple(
         "+".join(f"{stage}.{part}" for part in name.split("+")) for stage, of in names.items() for name in of
     )
     rates = fit(rows, wanted)
-    return rates | ({f"people.{name}": rate for name, rate in KNOWN.items()} if quantity == "memory_mib" else {})
+    return {name: rates.get(name, 0.0) + known.get(name, 0.0) for name in {**rates, **known}}
 
 
 def _features(load: Load, quantity: str) -> dict[str, float]:
