@@ -26,6 +26,7 @@ from cohelix.simulate.population import NO_COPY
 from cohelix.simulate.regions import BUILD, contigs
 
 BLOCK_VALUES = 1 << 25  # alleles held at once
+KEPT_VALUES = 1 << 28  # calls of a region that are kept, so that they are made once
 _OWN = pa.schema(
     [("region", pa.int32()), ("offset", pa.int32()), ("ref", pa.string()), ("alt", pa.string()), ("person", pa.int32()),
      ("copy", pa.int8())]
@@ -222,10 +223,20 @@ def write_callset(
 
 
 def _hard_calls(region: RegionGenotypes, people: np.ndarray) -> Callable[[], Iterator[np.ndarray]]:
+    """Blocks of calls of `people`, which are asked for twice: made once where a region's fit in memory."""
+    kept: list[np.ndarray] = []
+    keep = len(region.rows) * people.size <= KEPT_VALUES
+
     def blocks() -> Iterator[np.ndarray]:
+        if kept:
+            yield from kept
+            return
         for block in region.blocks():
-            calls = block.sum(axis=2, dtype=np.int8)
+            calls = block[:, :, 0] + block[:, :, 1]
             calls[calls < 0] = -9
-            yield np.ascontiguousarray(calls[:, people])
+            chosen = np.ascontiguousarray(calls[:, people])
+            if keep:
+                kept.append(chosen)
+            yield chosen
 
     return blocks
