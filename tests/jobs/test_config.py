@@ -11,6 +11,7 @@ import pytest
 from cohelix.errors import ConfigError
 from cohelix.jobs import config
 from cohelix.jobs.config import load_params
+from cohelix.simulate.schema import CohortParams, SequencingParams
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,8 @@ def test_every_preset_fits_every_section(section: str, preset: str | None) -> No
 
 
 def test_presets_have_no_stray_section() -> None:
-    assert config.preset_names() == ["aou-v8", "gnomad-v4"]
+    programmes = [name for name in config.preset_names() if not name.startswith("cohort-")]
+    assert programmes == ["aou-v8", "gnomad-v4"]
     for name in config.preset_names():
         assert set(config.read_preset(name)) <= set(config.SECTIONS)
 
@@ -125,3 +127,36 @@ def test_configurations_of_the_pipelines_load(root: Path) -> None:
         for section in config.SECTIONS:
             load_params(config.section_class(section), section, config=str(path))
         assert tomllib.loads(path.read_text())
+
+
+NESTED = "[simulate]\npersons = 3\nshares = {eur = 1}\n[simulate.sequencing]\ncontamination = [0.01, 0.2]\n"
+
+
+def test_sections_within_sections(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text(NESTED)
+    outer = config.load_params(CohortParams, "simulate", config=str(path), overrides=["simulate.region_bases=2000"])
+    assert (outer.persons, outer.shares, outer.region_bases) == (3, {"eur": 1.0}, 2000)
+    inner = config.load_params(
+        SequencingParams, "simulate.sequencing", config=str(path), overrides=["simulate.sequencing.coverage=20"]
+    )
+    assert (inner.contamination, inner.coverage) == ([0.01, 0.2], 20.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[simulate]\nshares = [1]\n", "shares: expected a value of type dict"),
+        ("[simulate]\nshares = {eur = \"all\"}\n", "shares.eur: expected a value of type float"),
+        ("[simulate]\nregions = \"chr1\"\n", "regions: expected a value of type list"),
+        ("[simulate.sequencing]\ncontamination = [\"much\"]\n", r"contamination\[0\]: expected a value of type float"),
+        ("[simulate]\nsequencing = 3\n", r"expected a section \[simulate.sequencing\]"),
+        ("[simulate.sequencin]\ncoverage = 3\n", "'sequencin' is not known"),
+    ],
+)  # fmt: skip
+def test_lists_and_tables_are_checked(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        config.load_params(CohortParams, "simulate", config=str(path))
+        config.load_params(SequencingParams, "simulate.sequencing", config=str(path))
