@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import json
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cohelix.cli.__main__ import run
+from cohelix.errors import InputError
 from cohelix.genotypes.callset import open_callset, read_blocks
 from cohelix.genotypes.plink import read_psam
 from cohelix.jobs.cohort_sizes import load_wishes, sizes
@@ -205,6 +207,17 @@ def test_compare_sees_a_wrong_genotype(folder: Path, tmp_path: Path) -> None:
     assert run(["joint", "ingest", str(tmp_path / "m.tsv"), "-o", store]) == 0
     assert run(["joint", "call", store, "-o", root]) == 0
     assert compare(folder, root).unexplained > 20
+
+
+@pytest.mark.parametrize(
+    "name", ["samples.parquet", "people.parquet", "calls.parquet", "genotypes.pvar", "genotypes.pgen"]
+)
+def test_compare_names_a_damaged_file(folder: Path, tmp_path: Path, name: str) -> None:
+    shutil.copytree(folder / "truth", tmp_path / "truth")
+    content = (folder / "truth" / name).read_bytes()
+    (tmp_path / "truth" / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match=r"truth/genotypes\.p" if "genotypes" in name else f"truth/{name}"):
+        compare(tmp_path, str(folder / "cohort.callset"))
 
 
 def test_star_alleles_are_where_the_truth_says(folder: Path) -> None:

@@ -232,6 +232,20 @@ def test_a_folder_that_is_no_whole_cohort_is_refused(cohort: Path, tmp_path: Pat
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "name", ["cohort.json", "truth/people.parquet", "truth/kinship.parquet", "truth/genotypes.pvar",
+             "truth/genotypes.pgen"]
+)  # fmt: skip
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_damaged_file_is_named(cohort: Path, tmp_path: Path, name: str, share: float) -> None:
+    shutil.copytree(cohort, tmp_path / "damaged")
+    content = (cohort / name).read_bytes()
+    (tmp_path / "damaged" / name).write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(InputError, match=r"truth/genotypes\.p" if "genotypes" in name else name):
+        describe_cohort(tmp_path / "damaged", tmp_path / "report")
+    assert not (tmp_path / "report").exists()
+
+
 def test_a_folder_with_files_is_not_overwritten(cohort: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("x")
     with pytest.raises(ConfigError, match="new or empty"):

@@ -25,6 +25,7 @@ from cohelix.genome import plain_name
 from cohelix.genotypes import callset as callsets
 from cohelix.genotypes.alleles import kind_of
 from cohelix.genotypes.callset import Callset, Shard
+from cohelix.simulate.folder import reading
 
 MISSING = -9
 DEPTHS = (0, 5, 10, 15, 20, 30, 40)
@@ -88,7 +89,8 @@ def _open_truth(cohort: Path, callset: Callset) -> _Truth:
         raise InputError(
             "expected a cohort of `cohelix simulate cohort` with gVCFs, found no truth/calls.parquet there."
         )
-    samples = pq.read_table(cohort / "truth" / "samples.parquet", columns=["sample_id", "kind", "sample", "person"])
+    with reading("truth/samples.parquet"):
+        samples = pq.read_table(cohort / "truth" / "samples.parquet", columns=["sample_id", "kind", "sample", "person"])
     known = {row["sample_id"]: row for row in samples.to_pylist() if row["kind"] == "wgs"}
     table = pq.read_table(storage.join(callset.root, callset.commit.meta["samples"]), columns=["sample_id", "sex"])
     names = table.column("sample_id").to_pylist()
@@ -96,16 +98,18 @@ def _open_truth(cohort: Path, callset: Callset) -> _Truth:
         n = len(set(names) - set(known))
         raise InputError(f"expected samples of the cohort, found {n} of {len(names)} that it does not have.")
     row: dict[Key, int] = {}
-    with (cohort / "truth" / "genotypes.pvar").open() as lines:
+    with reading("truth/genotypes.pvar"), (cohort / "truth" / "genotypes.pvar").open() as lines:
         for number, line in enumerate(line for line in lines if not line.startswith("#")):
             contig, position, ref, alt = line.split("\t")[2].rstrip("\n").rsplit(":", 3)
             row[contig, int(position), ref, alt] = number
     person = np.array([known[name]["person"] for name in names], np.int64)
-    karyotypes = pq.read_table(cohort / "truth" / "people.parquet", columns=["karyotype"]).column(0).to_pylist()
+    with reading("truth/people.parquet"):
+        karyotypes = pq.read_table(cohort / "truth" / "people.parquet", columns=["karyotype"]).column(0).to_pylist()
+        bodies = [karyotypes[k] for k in person.tolist()]
     told = {"male": (1, 1), "female": (2, 0)}
     other_sex = [
         sex in told and told[sex] != (min(found.count("X"), 2), min(found.count("Y"), 1))
-        for sex, found in zip(table.column("sex").to_pylist(), [karyotypes[k] for k in person.tolist()], strict=True)
+        for sex, found in zip(table.column("sex").to_pylist(), bodies, strict=True)
     ]
     sample = np.array([known[name]["sample"] for name in names], np.int64)
     return _Truth(cohort, row, person, sample, len(karyotypes), np.array(other_sex, bool))
@@ -153,14 +157,15 @@ def _true_genotypes(truth: _Truth, keys: list[Key]) -> np.ndarray:
     """(V, N) int8."""
     import pgenlib
 
-    reader = pgenlib.PgenReader(str(truth.folder / "truth" / "genotypes.pgen").encode())
     out = np.zeros((len(keys), truth.person.size), np.int8)
     line = np.empty(truth.n_people, np.int8)
-    for place, key in enumerate(keys):
-        if key in truth.row:
-            reader.read(truth.row[key], line)
-            out[place] = line[truth.person]
-    reader.close()
+    with reading("truth/genotypes.pgen"):
+        path = str(truth.folder / "truth" / "genotypes.pgen").encode()
+        with pgenlib.PgenReader(path, raw_sample_ct=truth.n_people, variant_ct=len(truth.row)) as reader:
+            for place, key in enumerate(keys):
+                if key in truth.row:
+                    reader.read(truth.row[key], line)
+                    out[place] = line[truth.person]
     return out
 
 
@@ -218,11 +223,13 @@ def _calls(truth: _Truth, shard: Shard) -> Iterator[tuple[Any, ...]]:
 @lru_cache(maxsize=1)
 def _calls_of(folder: Path, contig: str) -> list[pa.Table]:
     """Rows of one contig: shards come contig by contig."""
-    file = pq.ParquetFile(folder / "truth" / "calls.parquet")
     parts = []
-    for group in range(file.num_row_groups):
-        table = file.read_row_group(group, columns=["contig", *_COLUMNS])
-        parts.append(table.filter(pc.equal(table.column("contig").cast(pa.string()), contig)).drop_columns(["contig"]))
+    with reading("truth/calls.parquet"):
+        file = pq.ParquetFile(folder / "truth" / "calls.parquet")
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, columns=["contig", *_COLUMNS])
+            here = pc.equal(table.column("contig").cast(pa.string()), contig)
+            parts.append(table.filter(here).drop_columns(["contig"]))
     return parts
 
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from cohelix.errors import ConfigError, InputError
 from cohelix.genome import plain_name
+from cohelix.simulate.folder import reading
 from cohelix.simulate.people.person import GROUPS
 
 BLOCK_VALUES = 1 << 25
@@ -56,12 +57,15 @@ class Genotypes:
 
         n_people, values = self.group.size, max(self.group.size, len(self.pairs), 1)
         step = max(1, BLOCK_VALUES // values)
-        path = str(self.prefix.with_name("genotypes.pgen")).encode()
-        with pgenlib.PgenReader(path, raw_sample_ct=n_people, variant_ct=self.n_variants) as reader:
+        path, name = str(self.prefix.with_name("genotypes.pgen")).encode(), "truth/genotypes.pgen"
+        with reading(name):
+            opened = pgenlib.PgenReader(path, raw_sample_ct=n_people, variant_ct=self.n_variants)
+        with opened as reader:
             for start in range(0, self.row.size, step):
                 part = slice(start, min(start + step, self.row.size))
                 copies = np.empty((part.stop - part.start, n_people), np.int8)
-                reader.read_list(self.row[part].astype(np.uint32), copies)
+                with reading(name):
+                    reader.read_list(self.row[part].astype(np.uint32), copies)
                 yield part, copies
 
 
@@ -76,22 +80,31 @@ def open_genotypes(folder: Path) -> Genotypes:
                 f"expected {path.relative_to(folder)} in the folder of a made cohort, found none. Make one with "
                 "cohelix simulate cohort."
             )
-    people = pq.read_table(truth / "people.parquet", columns=["group", "family"]).to_pydict()
-    kin = pq.read_table(truth / "kinship.parquet").to_pydict()
-    sites = _read_sites(truth / "genotypes.pvar")
-    n_people = len((truth / "genotypes.psam").read_text().splitlines()) - 1
+    with reading("truth/people.parquet"):
+        people = pq.read_table(truth / "people.parquet", columns=["group", "family"]).to_pydict()
+        group = np.array([GROUPS.index(name) for name in people["group"]], np.int64)
+    with reading("truth/kinship.parquet"):
+        kin = pq.read_table(truth / "kinship.parquet").to_pydict()
+        pairs = np.array([kin["person1"], kin["person2"]], np.int64).T.reshape(-1, 2)
+        kinship = np.array(kin["kinship_made"], np.float64)
+    with reading("truth/genotypes.pvar"):
+        sites = _read_sites(truth / "genotypes.pvar")
+    with reading("truth/genotypes.psam"):
+        n_people = len((truth / "genotypes.psam").read_text().splitlines()) - 1
+    with reading("cohort.json"):
+        bases = _autosomal_bases(json.loads((folder / "cohort.json").read_text())["regions"])
     if n_people != len(people["group"]):
         raise InputError(f"expected {len(people['group'])} people in truth/genotypes.psam, found {n_people}.")
     unrelated = np.zeros(n_people, bool)
     unrelated[np.unique(np.array(people["family"]), return_index=True)[1]] = True
     return Genotypes(
         prefix=truth / "genotypes",
-        group=np.array([GROUPS.index(name) for name in people["group"]], np.int64),
+        group=group,
         unrelated=unrelated,
-        pairs=np.array([kin["person1"], kin["person2"]], np.int64).T.reshape(-1, 2),
+        pairs=pairs,
         relationship=kin["relationship"],
-        kinship=np.array(kin["kinship_made"], np.float64),
-        bases=_autosomal_bases(json.loads((folder / "cohort.json").read_text())["regions"]),
+        kinship=kinship,
+        bases=bases,
         **sites,
     )
 
