@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,8 @@ def read_table(path: str) -> dict[str, list[Named]]:
             if tuple(reader.fieldnames or ()) != COLUMNS:
                 raise ConfigError(f"the table of star alleles: expected the columns {' '.join(COLUMNS)}.")
             rows = list(enumerate(reader, start=2))
+            if any(None in row or None in row.values() for _, row in rows):
+                raise ConfigError(f"the table of star alleles: expected {len(COLUMNS)} fields in every row.")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the table of star alleles cannot be read ({type(error).__name__}).") from None
     grouped: dict[tuple[str, str], list[tuple[int, dict[str, str]]]] = {}
@@ -67,6 +70,8 @@ def read_table(path: str) -> dict[str, list[Named]]:
             raise ConfigError(f"the table of star alleles: frequencies of {gene} add up to {total.max():.3f}, above 1.")
         if len({haplotype.contig for haplotype in haplotypes}) != 1:
             raise ConfigError(f"the table of star alleles: {gene} lies on more than one contig.")
+        if not stretches({gene: haplotypes}):
+            raise ConfigError(f"the table of star alleles: expected a variant or a change of copies of {gene}.")
     return found
 
 
@@ -85,13 +90,26 @@ def _named(rows: list[tuple[int, dict[str, str]]]) -> Named:
         raise ConfigError(
             f"{where}: contig {first['contig']!r} is not one of GRCh38 (chr1 to chr22, chrX, chrY, chrM)."
         )
-    if min(frequency) < 0 or max(frequency) > 1 or copies not in (0, 1, 2):
+    same = ("contig", "copies", "start", "end", *SOURCES)
+    if any(row[name] != first[name] for _, row in rows for name in same):
+        raise ConfigError(f"{where}: expected all rows of a haplotype to agree but for position, ref and alt.")
+    if not all(0 <= value <= 1 for value in frequency) or copies not in (0, 1, 2):
         raise ConfigError(f"{where}: expected frequencies from 0 to 1 and 0, 1 or 2 copies.")
+    if copies != 1 and not 0 <= start < end <= lengths[first["contig"]]:
+        raise ConfigError(f"{where}: expected the start and end of the gene on its contig, in this order.")
+    variants.sort()
+    if any(position + len(ref) > after for (position, ref, _), (after, _, _) in pairwise(variants)):
+        raise ConfigError(f"{where}: expected variants of one haplotype that do not overlap.")
     for position, ref, alt in variants:
-        if not 0 <= position < lengths[first["contig"]] or not ref or not alt or set(ref + alt) - set("ACGT"):
-            raise ConfigError(f"{where}: expected a position on the contig and alleles of A, C, G and T.")
-        if (len(ref) > 1 or len(alt) > 1) and ref[0] != alt[0]:
-            raise ConfigError(f"{where}: expected an indel to begin with the base before it, as VCF has it.")
+        if ref == alt or not ref or not alt or set(ref + alt) - set("ACGT"):
+            raise ConfigError(f"{where}: expected two alleles of A, C, G and T.")
+        if position < 0 or position + len(ref) > lengths[first["contig"]]:
+            raise ConfigError(f"{where}: expected a position on the contig.")
+        if (len(ref) > 1 or len(alt) > 1) and (ref[0] != alt[0] or min(len(ref), len(alt)) > 1):
+            raise ConfigError(
+                f"{where}: expected one base for another, or an insertion or deletion after the base before it, "
+                "as VCF has it."
+            )
     return Named(
         first["gene"], first["allele"], first["contig"], tuple(sorted(variants)), frequency, copies, start, end
     )
@@ -104,7 +122,9 @@ def stretches(table: dict[str, list[Named]]) -> list[tuple[str, int, int]]:
         places = [p for h in haplotypes for v in h.variants for p in (v[0], v[0] + len(v[1]))]
         places += [p for h in haplotypes if h.copies != 1 for p in (h.start, h.end)]
         if places:
-            found.append((haplotypes[0].contig, max(min(places) - FLANK, 0), max(places) + FLANK))
+            contig = haplotypes[0].contig
+            length = next(known.length for known in contigs() if known.name == contig)
+            found.append((contig, max(min(places) - FLANK, 0), min(max(places) + FLANK, length)))
     return found
 
 
