@@ -11,6 +11,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -271,7 +272,12 @@ def test_plink2_reads_truth_and_callset(folder: Path, tmp_path: Path) -> None:
         (["--size", "hgue"], 3, "'hgue' is not known"),
         (["--persons", "5", "--set", "simulate.shares={martian=1.0}"], 3, "'martian' is not known"),
         (["--persons", "5", "--set", "simulate.regions=[\"chr22:50000000-60000000\"]"], 3, "within the 50,818,468"),
-        (["--persons", "5", "--set", "simulate.regions=[\"chr99:1-5000\"]"], 2, "contig 'chr99'"),
+        (["--persons", "5", "--set", "simulate.regions=[\"chr99:1-5000\"]"], 3, "contig 'chr99'"),
+        (["--persons", "5", "--set", "simulate.regions=[\"chr1:5000-1\"]"], 3, "expected a region such as"),
+        (["--persons", "5", "--set", "simulate.genotypes=callset", "--set", "simulate.sequencing.share=0"], 3,
+         "Raise the share"),
+        (["--persons", "5", "--set", "simulate.sequencing.share=2"], 3, "[simulate.sequencing]: share"),
+        (["--persons", "5", "--set", "simulate.omop.last_year=2099"], 3, "out of range"),
         (["--persons", "10000001"], 3, "at most 10,000,000 people"),
         (["--persons", "5", "--set", "simulate.regions=[\"chrY:10001-20000\"]"], 3, "Name it on chrX"),
         (["--persons", "5", "--set", "simulate.regions=[\"chr1:1-9000\",\"chr1:5000-20000\"]"], 3, "do not overlap"),
@@ -321,6 +327,22 @@ def test_a_full_disk_ends_with_an_error_and_leaves_nothing(tmp_path: Path, limit
     assert done.returncode not in (0, 5), done.stderr
     assert "the system refused" in done.stderr, done.stderr
     assert errno.errorcode[errno.EFBIG] not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_request_to_end_clears_up(tmp_path: Path) -> None:
+    """As batch systems end a job: SIGTERM to the command alone."""
+    words = ["simulate", "cohort", "-o", str(tmp_path / "out"), "--size", "demo", "--cores", "2"]
+    child = subprocess.Popen(
+        [str(Path(sys.executable).with_name("cohelix")), *words], stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob(".out.*/.scratch/*.npy")):
+        assert time.monotonic() < deadline and child.poll() is None
+        time.sleep(0.05)
+    child.terminate()
+    _, error = child.communicate(timeout=120)
+    assert child.returncode == 130 and error == "cohelix: stopped. Nothing half-written is visible; run it again.\n"
     assert list(tmp_path.iterdir()) == []
 
 

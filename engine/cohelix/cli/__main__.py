@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -16,12 +17,13 @@ from cohelix.cli import config, doctor, estimate, genotypes, hail, joint, simula
 from cohelix.errors import CohelixError, ConfigError, ContractError
 
 INTERRUPTED = 130
-"""What a shell reports for a command that Ctrl-C ended."""
+"""What a shell reports for a command that Ctrl-C ended; a request to end (SIGTERM) is taken like it."""
 
 app = typer.Typer(
     name="cohelix",
     help="Joint calling and cohort genomics on open formats, on a laptop or on Spark.",
-    epilog="Exit codes: 0 done, 2 input, 3 option or setting, 4 wrong build or reference, 5 a defect.",
+    epilog="Exit codes: 0 done, 1 the system refused, 2 input, 3 option or setting, 4 wrong build or reference, "
+    "5 a defect.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -55,6 +57,7 @@ def _options(
 
 def main(application: typer.Typer = app) -> None:
     """Entry point of the command `cohelix`, and of every pipeline."""
+    signal.signal(signal.SIGTERM, _stop)
     try:
         code = run(sys.argv[1:], application)
         sys.stdout.flush()
@@ -62,6 +65,11 @@ def main(application: typer.Typer = app) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     sys.exit(code)
+
+
+def _stop(number: int, frame: object) -> None:
+    """Batch systems and containers end a job so: what it began is to be cleared away first."""
+    raise KeyboardInterrupt
 
 
 def run(arguments: list[str], application: typer.Typer = app) -> int:
@@ -75,7 +83,7 @@ def run(arguments: list[str], application: typer.Typer = app) -> int:
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except (click.exceptions.Abort, KeyboardInterrupt):
-        typer.echo("cohelix: stopped. Nothing half-written is visible; run it again to go on from here.", err=True)
+        typer.echo("cohelix: stopped. Nothing half-written is visible; run it again.", err=True)
         return INTERRUPTED
     except click.exceptions.NoArgsIsHelpError as usage:
         typer.echo(usage.format_message())

@@ -56,7 +56,7 @@ def load_params(
             settings |= _checked({key: _parse(text, hints.get(key))}, hints, f"--set {override}")
     try:
         return cls(**settings)
-    except ValueError as error:
+    except (ValueError, ConfigError) as error:
         raise ConfigError(f"[{section}]: {error}") from None
 
 

@@ -21,13 +21,11 @@ def appearing_whole(folder: Path) -> Iterator[Path]:
     folder = folder.resolve()  # a link cannot be replaced by a folder
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise ConfigError(
-                f"expected a new or empty folder for the cohort, found files in {folder}. Choose another."
-            )
+            raise ConfigError(f"expected a new or empty folder, found files in {folder}. Choose another.")
         if folder == Path.cwd() or os.path.ismount(folder):  # what cannot be replaced, or not without harm
             raise ConfigError(
                 f"expected a folder that can be replaced, found {folder}, a mount or the folder you are in. "
-                f"Name one in it, as in {folder / 'cohort'}."
+                f"Name one in it, as in {folder / 'made'}."
             )
         folder.parent.mkdir(parents=True, exist_ok=True)
         # A killed process leaves its folder behind, and in a container the next one has the same number.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from cohelix import genome
-from cohelix.errors import ConfigError
+from cohelix.errors import ConfigError, InputError
 from cohelix.genome import Contig
 
 BUILD = "GRCh38"
@@ -56,7 +56,10 @@ def parse(texts: Sequence[str]) -> list[Region]:
     known = contigs()
     found = []
     for text in texts:
-        index, start, end = genome.parse_region(text, known)
+        try:
+            index, start, end = genome.parse_region(text, known)
+        except InputError as error:
+            raise ConfigError(f"regions, {text!r}: {error}") from None
         contig = known[index]
         if end > contig.length or end - start < SHORTEST:
             raise ConfigError(

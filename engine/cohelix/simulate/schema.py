@@ -251,7 +251,7 @@ class OmopParams:
     def __post_init__(self) -> None:
         choose("format", self.format, ("parquet", "csv"))
         between("first_year", self.first_year, 1950, self.last_year)
-        between("last_year", self.last_year, self.first_year, 2100)
+        between("last_year", self.last_year, self.first_year, 2035)  # the oldest are 100 then
         between("visits_per_year", self.visits_per_year, 0.1, 50.0)
         between("deaths", self.deaths, 0.0, 0.9)
         between("unlinked_specimens", self.unlinked_specimens, 0.0, 0.5)

@@ -51,6 +51,11 @@ def make_plan(wishes: Wishes, *, persons: int | None, seed: int) -> Plan:
         raise ConfigError(f"expected at most {MOST_PERSONS:,} people, found {n_persons:,}. Make several cohorts.")
     if seed < 0:
         raise ConfigError(f"expected a seed of 0 or more, found {seed}.")
+    if wishes.cohort.genotypes != "gvcf" and wishes.sequencing.share == 0:
+        raise ConfigError(
+            f"genotypes = {wishes.cohort.genotypes!r} makes a callset of the sequenced samples, and simulate.sequencing "
+            "has a share of 0. Raise the share, or choose genotypes = 'gvcf'."
+        )
     table = star_alleles.read_table(wishes.cohort.star_alleles) if wishes.cohort.star_alleles else {}
     texts = wishes.cohort.regions or _spread(wishes.cohort)
     found = places.parse(texts)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cohelix.errors import ConfigError
 from cohelix.reference import read_rows
 from cohelix.simulate.describe import measures, plots
 from cohelix.simulate.describe.measures import Sums
 from cohelix.simulate.describe.truth_genotypes import open_genotypes
+from cohelix.simulate.folder import appearing_whole
 from cohelix.simulate.people.person import GROUPS
 
 HEADER = ("statistic", "group", "other", "value", "low", "high", "source", "verdict")
@@ -35,12 +35,13 @@ def describe_cohort(folder: Path, out: Path) -> None:
     ConfigError where `out` holds files and where matplotlib is missing.
     """
     plots.require_matplotlib()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"expected a new or empty folder for the report, found files in {out}. Choose another.")
-    sums = measures.measure(open_genotypes(folder))
+    with appearing_whole(out) as passing:
+        _write(measures.measure(open_genotypes(folder)), passing)
+
+
+def _write(sums: Sums, out: Path) -> None:
     published = _published()
     coordinates, shares = measures.principal_axes(sums)
-    out.mkdir(parents=True, exist_ok=True)
     ranges = {key: (low, high) for key, (low, high, _) in published.items()}
     # A picture without anybody in it is left out: few people, few bases.
     if sums.groups:
