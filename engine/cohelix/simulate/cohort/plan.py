@@ -53,7 +53,7 @@ def make_plan(wishes: Wishes, *, persons: int | None, seed: int) -> Plan:
         raise ConfigError(f"expected a seed of 0 or more, found {seed}.")
     if wishes.cohort.genotypes != "gvcf" and wishes.sequencing.share == 0:
         raise ConfigError(
-            f"genotypes = {wishes.cohort.genotypes!r} makes a callset of the sequenced samples, and simulate.sequencing "
+            f"genotypes = {wishes.cohort.genotypes!r} makes a callset of sequenced samples, and simulate.sequencing "
             "has a share of 0. Raise the share, or choose genotypes = 'gvcf'."
         )
     table = star_alleles.read_table(wishes.cohort.star_alleles) if wishes.cohort.star_alleles else {}
