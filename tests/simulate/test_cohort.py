@@ -26,6 +26,7 @@ from cohelix.errors import InputError
 from cohelix.genotypes.callset import open_callset, read_blocks
 from cohelix.genotypes.plink import read_psam
 from cohelix.jobs.cohort_sizes import load_wishes, sizes
+from cohelix.simulate import compare as comparing
 from cohelix.simulate.cohort.make import make_cohort
 from cohelix.simulate.cohort.plan import make_plan
 from cohelix.simulate.compare import compare
@@ -190,6 +191,14 @@ def test_joint_call_and_truth(folder: Path, tmp_path: Path) -> None:
     assert right / carriers > 0.97
     reasons = {reason for *_, reason in found.cells if reason}
     assert {"uncalled stretch", "stray reads", "copies that the reported sex does not allow"} <= reasons
+    callset = open_callset(root)
+    truth = comparing._open_truth(folder, callset)
+    sites = [
+        pq.read_table(Path(root) / shard.sites, columns=["contig", "position", "ref", "alt"])
+        for shard in callset.shards
+    ]
+    rows = {tuple(row.values()) for table in sites for row in table.to_pylist()}
+    assert comparing._called_somewhere(truth, set(truth.row)) == rows & set(truth.row)
 
 
 def test_compare_sees_a_wrong_genotype(folder: Path, tmp_path: Path) -> None:

@@ -43,17 +43,18 @@ Key = tuple[str, int, str, str]
 class Comparison:
     """cells: genotypes by (kind, true copies, called copies, reason; "" where equal). depths: of true carriers, by
     (kind, depth class, whether right). absent: true alleles without a row, by kind. extra: rows of alleles that nobody
-    has."""
+    has. lost: alleles without a row that some sample's gVCF does call."""
 
     n_samples: int = 0
     cells: Counter[tuple[str, int, int, str]] = field(default_factory=Counter)
     depths: Counter[tuple[str, int, bool]] = field(default_factory=Counter)
     absent: Counter[str] = field(default_factory=Counter)
+    lost: int = 0
     extra: Counter[str] = field(default_factory=Counter)
 
     @property
     def unexplained(self) -> int:
-        return sum(count for (*_, reason), count in self.cells.items() if reason == UNEXPLAINED)
+        return self.lost + sum(count for (*_, reason), count in self.cells.items() if reason == UNEXPLAINED)
 
 
 @dataclass(frozen=True)
@@ -254,6 +255,21 @@ def _count_absent(found: Comparison, truth: _Truth, seen: set[Key]) -> None:
         keys = missing[start : start + 4096]
         for place in np.flatnonzero((_true_genotypes(truth, keys) > 0).any(axis=1)).tolist():
             found.absent[kind_of(*keys[place][2:])] += 1
+    found.lost = len(_called_somewhere(truth, set(missing)))
+
+
+def _called_somewhere(truth: _Truth, keys: set[Key]) -> set[Key]:
+    """Which of `keys` a sample of the callset has in its gVCF, with some quality."""
+    found: set[Key] = set()
+    samples = pa.array(truth.sample, pa.int32())
+    file = pq.ParquetFile(truth.folder / "truth" / "calls.parquet")
+    names = ["contig", "position", "ref", "alt"]
+    for group in range(file.num_row_groups):
+        table = file.read_row_group(group, columns=["sample", *names, "copies_called", "quality"])
+        called = pc.and_(pc.greater(table.column("copies_called"), 0), pc.greater(table.column("quality"), 0))
+        table = table.filter(pc.and_(called, pc.is_in(table.column("sample"), samples)))
+        found.update(keys.intersection(zip(*(table.column(name).to_pylist() for name in names), strict=True)))
+    return found
 
 
 def as_text(found: Comparison) -> str:
