@@ -57,7 +57,8 @@ def load_params(
     try:
         return cls(**settings)
     except (ValueError, ConfigError) as error:
-        raise ConfigError(f"[{section}]: {error}") from None
+        where = "" if str(error).startswith(f"{section}.") else f"[{section}]: "
+        raise ConfigError(f"{where}{error}") from None
 
 
 def _section(document: dict[str, Any], section: str) -> dict[str, Any]:

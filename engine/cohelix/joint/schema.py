@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cohelix.errors import ConfigError
+from cohelix.choices import between, choose
 
 REASONS = (
     "called",
@@ -46,16 +46,6 @@ SAMPLE_COUNTS = (
 """Counts of each sample over rows. n_snp to n_transversion count alternate alleles carried (rows, not copies)."""
 
 
-def _choose(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ConfigError(f"{name} = {value!r} is not known. Choose {' or '.join(repr(a) for a in allowed)}.")
-
-
-def _between(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise ConfigError(f"{name} = {value} is out of range. Choose a value from {low} to {high}.")
-
-
 @dataclass(frozen=True)
 class IngestParams:
     """How gVCFs are put into a call store. A store keeps the choices it was made with."""
@@ -83,12 +73,12 @@ class IngestParams:
     """Compressed input per task. Larger inputs are divided along the genome, by their index."""
 
     def __post_init__(self) -> None:
-        _between("ingest.bin_bp", self.bin_bp, 10_000, 100_000_000)
-        _between("ingest.batch_samples", self.batch_samples, 1, 100_000)
-        _between("ingest.stretch_mib", self.stretch_mib, 1, 1_000_000)
-        _choose("ingest.bands", self.bands, ("none", "aou"))
-        _choose("ingest.plain_vcf", self.plain_vcf, ("refuse", "allow"))
-        _choose("ingest.overlapping_blocks", self.overlapping_blocks, ("refuse", "minimum"))
+        between("ingest.bin_bp", self.bin_bp, 10_000, 100_000_000)
+        between("ingest.batch_samples", self.batch_samples, 1, 100_000)
+        between("ingest.stretch_mib", self.stretch_mib, 1, 1_000_000)
+        choose("ingest.bands", self.bands, ("none", "aou"))
+        choose("ingest.plain_vcf", self.plain_vcf, ("refuse", "allow"))
+        choose("ingest.overlapping_blocks", self.overlapping_blocks, ("refuse", "minimum"))
 
 
 @dataclass(frozen=True)
@@ -137,15 +127,15 @@ class CallParams:
     """... and at least this share of reads for each alternate allele of a het."""
 
     def __post_init__(self) -> None:
-        _choose("joint.gq0", self.gq0, ("nocall", "homref"))
-        _choose("joint.partial", self.partial, ("nocall", "homref"))
-        _choose("joint.overlap", self.overlap, ("nocall", "best"))
-        _choose("joint.genotype_filter", self.genotype_filter, ("none", "adj"))
-        _between("joint.max_alleles", self.max_alleles, 1, 1_000_000)
-        _between("joint.max_span_bp", self.max_span_bp, 1, MARGIN_BP)
-        _between("joint.adj_min_ab", self.adj_min_ab, 0.0, 1.0)
+        choose("joint.gq0", self.gq0, ("nocall", "homref"))
+        choose("joint.partial", self.partial, ("nocall", "homref"))
+        choose("joint.overlap", self.overlap, ("nocall", "best"))
+        choose("joint.genotype_filter", self.genotype_filter, ("none", "adj"))
+        between("joint.max_alleles", self.max_alleles, 1, 1_000_000)
+        between("joint.max_span_bp", self.max_span_bp, 1, MARGIN_BP)
+        between("joint.adj_min_ab", self.adj_min_ab, 0.0, 1.0)
         for name in ("min_allele_depth", "min_copies", "min_allele_quality", "min_allele_quality_twice", "adj_min_gq"):
-            _between(f"joint.{name}", getattr(self, name), 0, 1_000_000)
+            between(f"joint.{name}", getattr(self, name), 0, 1_000_000)
 
 
 MARGIN_BP = 1_000

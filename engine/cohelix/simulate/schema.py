@@ -7,24 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from cohelix.choices import between, choose
 from cohelix.errors import ConfigError
 from cohelix.simulate.people.person import GROUPS, SOURCES
 from cohelix.simulate.traits.catalogue import check_names
 
 MOST_PERSONS = 10_000_000
 DEFAULT_SHARES = {"afr": 0.21, "amr": 0.20, "eas": 0.05, "eur": 0.44, "mid": 0.02, "sas": 0.04, "oth": 0.04}
-
-
-def choose(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    """Raises ConfigError unless `value` is one of `allowed`."""
-    if value not in allowed:
-        raise ConfigError(f"{name} = {value!r} is not known. Choose {' or '.join(repr(a) for a in allowed)}.")
-
-
-def between(name: str, value: float, low: float, high: float) -> None:
-    """Raises ConfigError unless low <= value <= high."""
-    if not low <= value <= high:
-        raise ConfigError(f"{name} = {value} is out of range. Choose a value from {low} to {high}.")
 
 
 @dataclass(frozen=True)
