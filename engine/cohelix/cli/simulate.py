@@ -34,11 +34,12 @@ def cohort(
     """
     from cohelix.jobs import cohort_sizes
     from cohelix.runtime.protocol import opened_runtime
-    from cohelix.simulate.cohort.make import make_cohort
     from cohelix.simulate.cohort.plan import make_plan
 
     wishes = cohort_sizes.load_wishes(size, config, overrides or [])
     plan = make_plan(wishes, persons=persons, seed=seed)
+    from cohelix.simulate.cohort.make import make_cohort  # slow to import, and not needed to refuse a plan
+
     if runtime == "local":
         make_cohort(out, plan, cores=cores if cores is not None else len(os.sched_getaffinity(0)))
         return

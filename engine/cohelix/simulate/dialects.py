@@ -9,7 +9,7 @@ from cohelix.simulate.blocks import Blocks
 from cohelix.simulate.evidence import Evidence
 from cohelix.simulate.sequence import Reference
 
-_FORMAT = {
+FORMAT = {
     "GT": ("1", "String", "Genotype"),
     "AD": ("R", "Integer", "Reads of each allele"),
     "AF": ("A", "Float", "Share of reads of each alternate allele"),
@@ -20,7 +20,7 @@ _FORMAT = {
     "SB": ("4", "Integer", "Reference forward, reverse, other forward, reverse reads"),
     "VAF": ("A", "Float", "Share of reads of each alternate allele"),
 }
-_INFO = {
+INFO = {
     "END": ("1", "Integer", "Last position of the block"),
     "DP": ("1", "Integer", "Read depth"),
     "QUALapprox": ("1", "Integer", "Likelihood of hom-ref"),
@@ -55,14 +55,14 @@ DIALECTS = {
 
 def header(dialect: Dialect, contigs: list[Contig], sample_id: str, source: str) -> str:
     """All header lines, ending with a newline."""
-    used = [key for key in _FORMAT if key in f"{dialect.variant_format}:{dialect.block_format}".split(":")]
+    used = [key for key in FORMAT if key in f"{dialect.variant_format}:{dialect.block_format}".split(":")]
     lines = [
         "##fileformat=VCFv4.2",
         f"##source={source}",
         f'##ALT=<ID={dialect.symbol.strip("<>")},Description="Any other allele">',
         '##FILTER=<ID=PASS,Description="All filters passed">',
-        *(_meta("INFO", key, *_INFO[key]) for key in _INFO),
-        *(_meta("FORMAT", key, *_FORMAT[key]) for key in used),
+        *(meta("INFO", key, *INFO[key]) for key in INFO),
+        *(meta("FORMAT", key, *FORMAT[key]) for key in used),
         *(f"##contig=<ID={contig.name},length={contig.length}>" for contig in contigs),
         f"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t{sample_id}",
     ]
@@ -106,7 +106,8 @@ def variant_lines(
     return lines
 
 
-def _meta(kind: str, key: str, number: str, of_type: str, text: str) -> str:
+def meta(kind: str, key: str, number: str, of_type: str, text: str) -> str:
+    """A header line that declares an INFO or FORMAT field."""
     return f'##{kind}=<ID={key},Number={number},Type={of_type},Description="{text}">'
 
 

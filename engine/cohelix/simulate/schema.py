@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from cohelix.choices import between, choose
 from cohelix.errors import ConfigError
-from cohelix.simulate.people.person import GROUPS, SOURCES
+from cohelix.simulate.people.person import GROUPS
 from cohelix.simulate.traits.catalogue import check_names
 
 MOST_PERSONS = 10_000_000
@@ -255,6 +255,3 @@ class Wishes:
     arrays: ArrayParams
     traits: TraitParams
     omop: OmopParams
-
-
-N_SOURCES = len(SOURCES)

@@ -6,6 +6,7 @@ the bytes do not depend on how many there are.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -14,12 +15,16 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
 from cohelix.errors import ConfigError
 from cohelix.provenance import provenance
 from cohelix.runtime.protocol import Runtime
+from cohelix.simulate.cohort import stages
+from cohelix.simulate.cohort.block import make_people
+from cohelix.simulate.cohort.context import SCRATCH
 from cohelix.simulate.cohort.plan import Plan
 from cohelix.simulate.folder import appearing_whole
 
@@ -41,16 +46,14 @@ def make_cohort(folder: Path, plan: Plan, *, cores: int = 1, runtime: Runtime | 
         _make_panels(passing, plan, ordered)
         _make_training(passing, plan, ordered)
         _make_people(passing, plan, ordered)
-        _make_genotypes(passing, plan)
-        _describe(passing, plan)
-        shutil.rmtree(passing / ".scratch")
+        stages.write_genotypes(plan, passing, record_of(plan))
+        shutil.rmtree(passing / SCRATCH)
+        _write_record(passing, plan)
 
 
 def _make_panels(folder: Path, plan: Plan, ordered: Callable[..., Iterator[Any]]) -> None:
     """Founder haplotypes of all regions, the reference, and what is drawn from them once."""
-    from cohelix.simulate.cohort import stages
-
-    for name in (".scratch", "reference", "truth", "wgs/gvcfs", "arrays", "omop", "prs/gwas", "prs/scores"):
+    for name in (SCRATCH, "reference", "truth", "wgs/gvcfs", "arrays", "omop", "prs/gwas", "prs/scores"):
         (folder / name).mkdir(parents=True)
     tasks = [(plan, str(folder), region.index) for region in plan.regions]
     for _ in ordered("founder haplotypes", stages.make_panel, tasks):
@@ -60,17 +63,12 @@ def _make_panels(folder: Path, plan: Plan, ordered: Callable[..., Iterator[Any]]
 
 def _make_training(folder: Path, plan: Plan, ordered: Callable[..., Iterator[Any]]) -> None:
     """Summary statistics of a training set for each group, and scores."""
-    from cohelix.simulate.cohort import stages
-
     groups = plan.wishes.traits.training_groups if plan.wishes.traits.training else []
     found = list(ordered("training sets", stages.run_training, [(plan, str(folder), group) for group in groups]))
     stages.write_scores(plan, folder, found)
 
 
 def _make_people(folder: Path, plan: Plan, ordered: Callable[..., Iterator[Any]]) -> None:
-    from cohelix.simulate.cohort import stages
-    from cohelix.simulate.cohort.block import make_people
-
     tasks = [(plan, str(folder), number) for number in range(plan.n_blocks)]
     with ExitStack() as stack:
         add = stages.open_tables(plan, folder, stack)
@@ -78,16 +76,10 @@ def _make_people(folder: Path, plan: Plan, ordered: Callable[..., Iterator[Any]]
             add(made)
 
 
-def _make_genotypes(folder: Path, plan: Plan) -> None:
-    from cohelix.simulate.cohort import stages
-
-    stages.write_genotypes(plan, folder, record_of(plan))
-
-
-def _describe(folder: Path, plan: Plan) -> None:
-    """Settings, and what was made: enough to make it again."""
+def _write_record(folder: Path, plan: Plan) -> None:
+    """Settings, and what was made: enough to make it again. Folders that nothing was written to go."""
     for path in sorted(folder.glob("*")):
-        if path.is_dir() and path.name != ".scratch" and not any(path.rglob("*.*")):
+        if path.is_dir() and not any(path.rglob("*.*")):
             shutil.rmtree(path)
     record = record_of(plan)
     record["persons"] = plan.n_persons
@@ -97,12 +89,8 @@ def _describe(folder: Path, plan: Plan) -> None:
 
 def record_of(plan: Plan) -> dict[str, Any]:
     """Provenance: version, settings, seed."""
-    from dataclasses import asdict
-
     inputs = []
     if plan.wishes.cohort.star_alleles not in ("", "example"):
-        import hashlib
-
         content = Path(plan.wishes.cohort.star_alleles).read_bytes()
         inputs.append(("star alleles", hashlib.sha256(content).hexdigest()))
     params = asdict(plan.wishes) | {"persons": plan.n_persons}

@@ -81,12 +81,10 @@ def run_training(task: tuple[Plan, str, str]) -> list[scores.Score]:
     dosages = _training_dosages(context, people)
     shares = np.array([human.expected for human in people])
     tests = run_gwas(params, context.architecture, plan.seed, group, dosages, n, shares, context.panels, plan.regions)
-    estimate = scores.Estimate(params, context.architecture, group)
-    for found in write_gwas(
+    written = write_gwas(
         Path(folder) / "prs" / "gwas", context.architecture, group, tests, context.panels, plan.regions
-    ):
-        estimate.add(found, context.panels[found.region], plan.regions[found.region])
-    return estimate.scores()
+    )
+    return scores.estimated_scores(params, context.architecture, group, written, context.panels, plan.regions)
 
 
 def _training_people(plan: Plan, group: str) -> list[Human]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cohelix.genome import Contig
+from cohelix.simulate import dialects
 from cohelix.simulate.evidence import genotypes
 from cohelix.simulate.population import trim
 from cohelix.simulate.sequencing.calling import STAR, Group
@@ -16,21 +17,7 @@ from cohelix.simulate.sequencing.stretches import BANDS, Blocks
 
 MOST_QUALITY = 99
 HARD_QUALITY = 10  # DRAGEN: variants of a lower QUAL than 10.41 do not pass
-_FORMAT = {
-    "GT": ("1", "String", "Genotype"),
-    "AD": ("R", "Integer", "Reads of each allele"),
-    "AF": ("A", "Float", "Share of reads of each alternate allele"),
-    "DP": ("1", "Integer", "Read depth"),
-    "GQ": ("1", "Integer", "Genotype quality"),
-    "MIN_DP": ("1", "Integer", "Lowest depth in the block"),
-    "PL": ("G", "Integer", "Phred-scaled genotype likelihoods"),
-    "SB": ("4", "Integer", "Reference forward, reverse, other forward, reverse reads"),
-}
-_INFO = {
-    "END": ("1", "Integer", "Last position of the block"),
-    "DP": ("1", "Integer", "Read depth"),
-    "MQ": ("1", "Float", "Root mean square mapping quality"),
-    "QUALapprox": ("1", "Integer", "Likelihood of hom-ref"),
+_INFO = dialects.INFO | {
     "RAW_MQandDP": ("2", "Integer", "Sum of squared mapping qualities, and depth"),
     "VarDP": ("1", "Integer", "Depth over variant genotypes"),
 }
@@ -42,7 +29,10 @@ _USED = {
     "gatk": ("GT", "AD", "DP", "GQ", "MIN_DP", "PL", "SB"),
     "dragen": ("GT", "AD", "AF", "DP", "GQ", "MIN_DP", "PL", "SB"),
 }
-_INFO_USED = {"gatk": tuple(_INFO), "dragen": ("END", "DP", "MQ")}
+_INFO_USED = {
+    "gatk": ("END", "DP", "MQ", "QUALapprox", "RAW_MQandDP", "VarDP"),
+    "dragen": ("END", "DP", "MQ"),
+}
 
 
 @dataclass(frozen=True)
@@ -66,16 +56,12 @@ def header(dialect: str, contigs: Sequence[Contig], sample_id: str, source: str)
         '##ALT=<ID=NON_REF,Description="Any other allele">',
         '##FILTER=<ID=PASS,Description="All filters passed">',
         *(f'##FILTER=<ID={key},Description="{text}">' for key, text in _FILTERS[dialect].items()),
-        *(_meta("INFO", key, *_INFO[key]) for key in _INFO_USED[dialect]),
-        *(_meta("FORMAT", key, *_FORMAT[key]) for key in _USED[dialect]),
+        *(dialects.meta("INFO", key, *_INFO[key]) for key in _INFO_USED[dialect]),
+        *(dialects.meta("FORMAT", key, *dialects.FORMAT[key]) for key in _USED[dialect]),
         *(f"##contig=<ID={contig.name},length={contig.length}>" for contig in contigs),
         f"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t{sample_id}",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _meta(kind: str, key: str, number: str, of_type: str, text: str) -> str:
-    return f'##{kind}=<ID={key},Number={number},Type={of_type},Description="{text}">'
 
 
 def written_quality(dialect: str, quality: np.ndarray) -> np.ndarray:
