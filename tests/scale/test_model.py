@@ -139,9 +139,9 @@ def test_sites_of_a_panel_end_where_its_founders_do_and_own_sites_go_on() -> Non
 def test_blocks_and_sources_are_those_of_the_simulator() -> None:
     """Siblings do not import each other, so that these are stated twice."""
     from cohelix.simulate.people.pedigree import BLOCK
-    from cohelix.simulate.schema import N_SOURCES
+    from cohelix.simulate.people.person import SOURCES
 
-    assert (cohorts.BLOCK, cohorts.SOURCES) == (BLOCK, N_SOURCES)
+    assert (cohorts.BLOCK, cohorts.SOURCES) == (BLOCK, len(SOURCES))
 
 
 def test_sites_lie_on_the_line_through_the_published_cohorts() -> None:
