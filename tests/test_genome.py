@@ -9,6 +9,7 @@ import tomllib
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -181,3 +182,20 @@ def test_names_of_bins_sort_by_start_and_differ_between_contigs() -> None:
     names = [genome.Bin(0, start, start + 10, "chr4").name for start in (0, 10, 100, 2_000_000_000)]
     assert names == sorted(names)
     assert len({genome.Bin(0, 0, 10, contig).name for contig in ("HLA:1", "HLA_1", "HLA*1", "HLA1")}) == 4
+
+
+@pytest.mark.parametrize("build", ["GRCh37", "GRCh38"])
+def test_regions_follow_the_ploidy_of_a_man(build: str) -> None:
+    """Where a man has one copy of X or Y is what is counted as X and Y; the rest is autosome, PAR or other."""
+    expected: dict[str, dict[int, str]] = {
+        "chr1": {2: "autosome"}, "20": {2: "chr20"}, "chrX": {1: "x", 2: "x_par"}, "Y": {1: "y", 2: "other"},
+        "chrM": {1: "mt"}, "MT": {1: "mt"}, "chrUn_x": {genome.AS_STATED: "other"},
+    }  # fmt: skip
+    for contig, names in expected.items():
+        edges = [edge for interval in genome.par_of(build, contig) for edge in interval]
+        positions = sorted({1, 10_000_000, *edges, *(edge + 1 for edge in edges)})
+        seen = [genome.REGIONS[code] for code in genome.region_of(build, contig, np.array(positions))]
+        for position, name in zip(positions, seen, strict=True):
+            segments = genome.ploidy_segments(build, contig, "male", 20_000_000 + position)
+            (copies,) = [copies for low, high, copies in segments if low < position <= high]
+            assert name == names[copies], (contig, position)

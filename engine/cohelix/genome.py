@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from cohelix.errors import InputError, ReferenceMismatch
 
 # Lengths of chromosomes 1 to 22, X and Y as the Genome Reference Consortium published them. They tell the builds apart.
@@ -113,6 +115,23 @@ def par_name(build: str, contig: str, start: int) -> str | None:
         if low <= start < high:
             return f"PAR{number}"
     return None
+
+
+REGIONS = ("autosome", "chr20", "x", "x_par", "y", "mt", "other")
+"""Parts of the genome that quality control counts apart: chromosomes 1 to 22 without 20; 20, the yardstick of depth;
+X and Y outside the pseudo-autosomal regions. Those of Y, and contigs about which nothing is known, are "other"."""
+
+
+def region_of(build: str, contig: str, positions: np.ndarray) -> np.ndarray:
+    """int8: the index in `REGIONS` of each 1-based position of `contig`."""
+    name = plain_name(contig)
+    whole = "chr20" if name == "20" else "autosome" if name in _NAMES[:22] else name.lower()
+    code = REGIONS.index(whole) if whole in REGIONS else REGIONS.index("other")
+    regions = np.full(len(positions), code, np.int8)
+    within = REGIONS.index("x_par") if name == "X" else REGIONS.index("other")
+    for low, high in par_of(build, contig):
+        regions[(positions > low) & (positions <= high)] = within
+    return regions
 
 
 AS_STATED = -1

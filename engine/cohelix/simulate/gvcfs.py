@@ -25,10 +25,10 @@ import numpy as np
 
 from cohelix import genome
 from cohelix.errors import ConfigError
+from cohelix.folder import appearing_whole
 from cohelix.genome import Contig
 from cohelix.simulate import blocks, dialects, evidence, population
 from cohelix.simulate.bgzf import END_OF_FILE, compress
-from cohelix.simulate.folder import appearing_whole
 from cohelix.simulate.population import NO_COPY, SPANNED, Carried, Sites
 from cohelix.simulate.regions import BUILD, contigs
 from cohelix.simulate.sequence import Reference, make_reference, write_fasta

@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cohelix.errors import ConfigError
+from cohelix.folder import appearing_whole
 from cohelix.provenance import provenance
 from cohelix.runtime.protocol import Runtime
 from cohelix.simulate.cohort import stages
 from cohelix.simulate.cohort.block import make_people
 from cohelix.simulate.cohort.context import SCRATCH
 from cohelix.simulate.cohort.plan import Plan
-from cohelix.simulate.folder import appearing_whole
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from cohelix.folder import appearing_whole
 from cohelix.reference import read_rows
 from cohelix.simulate.describe import measures, plots
 from cohelix.simulate.describe.measures import Sums
 from cohelix.simulate.describe.truth_genotypes import open_genotypes
-from cohelix.simulate.folder import appearing_whole
 from cohelix.simulate.people.person import GROUPS
 
 HEADER = ("statistic", "group", "other", "value", "low", "high", "source", "verdict")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from cohelix import folder as folders
 from cohelix.errors import ConfigError
-from cohelix.simulate import folder as folders
-from cohelix.simulate.folder import appearing_whole
+from cohelix.folder import appearing_whole
 
 
 def test_a_link_to_an_empty_folder_is_followed(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Quality control: samples, variants, arrays, their gates and the report."""

@@ -1,0 +1,1 @@
+"""Whether an array and a genome are of one person."""

@@ -1,0 +1,1 @@
+"""Quality control of whole-genome samples."""

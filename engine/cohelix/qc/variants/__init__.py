@@ -1,0 +1,1 @@
+"""Quality control of variants: counts by group, tests, filters, selection."""
