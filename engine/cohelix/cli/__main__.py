@@ -13,7 +13,7 @@ import click
 import typer
 
 from cohelix import __version__
-from cohelix.cli import config, doctor, estimate, genotypes, hail, joint, simulate
+from cohelix.cli import config, doctor, estimate, genotypes, hail, joint, qc, simulate
 from cohelix.errors import CohelixError, ConfigError, ContractError
 
 INTERRUPTED = 130
@@ -31,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(joint.app, name="joint")
 app.add_typer(genotypes.app, name="genotypes")
+app.add_typer(qc.app, name="qc")
 app.add_typer(hail.app, name="hail")
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(estimate.app, name="estimate")

@@ -27,6 +27,10 @@ P = TypeVar("P")
 SECTIONS = {
     "ingest": "cohelix.joint.schema:IngestParams",
     "joint": "cohelix.joint.schema:CallParams",
+    "qc.samples": "cohelix.qc.schema:SampleQcParams",
+    "qc.variants": "cohelix.qc.schema:VariantQcParams",
+    "qc.arrays": "cohelix.qc.schema:ArrayQcParams",
+    "qc.concordance": "cohelix.qc.schema:ConcordanceParams",
     "simulate": "cohelix.simulate.schema:CohortParams",
     "simulate.sequencing": "cohelix.simulate.schema:SequencingParams",
     "simulate.arrays": "cohelix.simulate.schema:ArrayParams",
@@ -105,11 +109,22 @@ def read_toml(path: str) -> dict[str, Any]:
     for key, value in document.items():
         if key not in known:
             raise ConfigError(f"the configuration file has an unknown entry {key!r}.{_nearest(key, known)}")
+        if key not in SECTIONS and key != "preset":
+            _only_sections(key, value)
         for section in (name for name in SECTIONS if name.split(".")[0] == key):
-            inner = value if section == key else value.get(section.split(".")[1], {})
+            is_whole = section == key or not isinstance(value, dict)
+            inner = value if is_whole else value.get(section.split(".")[1], {})
             if not isinstance(inner, dict):
                 raise ConfigError(f"the configuration file: expected a section [{section}], found a single value.")
     return document
+
+
+def _only_sections(key: str, value: Any) -> None:
+    """A noun that has no settings of its own, as `qc`, holds its sections and nothing else."""
+    within = [name.split(".")[1] for name in SECTIONS if name.startswith(f"{key}.")]
+    for name in value if isinstance(value, dict) else ():
+        if name not in within:
+            raise ConfigError(f"the configuration file: [{key}] has an unknown entry {name!r}.{_nearest(name, within)}")
 
 
 def split_override(override: str) -> tuple[str, str, str]:
