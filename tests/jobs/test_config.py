@@ -90,9 +90,9 @@ def test_overrides__refused(override: str, message: str) -> None:
     [
         ("[joint]\ngq_0 = 'x'", r"\[joint\]: key 'gq_0' is not known. Did you mean 'gq0'"),
         ("[joints]\n", "unknown entry 'joints'. Did you mean 'joint'"),
-        ("[qc.sample]\n", "[qc] has an unknown entry 'sample'. Did you mean 'samples'"),
-        ("qc = 3\n", "expected a section [qc.samples], found a single value"),
-        ("[qc]\nsamples = 3\n", "expected a section [qc.samples], found a single value"),
+        ("[qc.sample]\n", r"\[qc\] has an unknown entry 'sample'. Did you mean 'samples'"),
+        ("qc = 3\n", r"expected a section \[qc.samples\], found a single value"),
+        ("[qc]\nsamples = 3\n", r"expected a section \[qc.samples\], found a single value"),
         ("joint = 3", r"expected a section \[joint\]"),
         ("joint = [", "is not TOML"),
         ("preset = 'aou-v9'", "preset 'aou-v9' is not known. Did you mean 'aou-v8'"),
