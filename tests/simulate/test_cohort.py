@@ -109,7 +109,7 @@ def test_the_record_says_how_to_make_it_again(folder: Path) -> None:
 def test_truth_lies_apart(folder: Path) -> None:
     """Nothing that a pipeline reads tells who is whose relative, or what a true genotype is."""
     assert {path.name for path in folder.iterdir()} == {
-        "arrays", "cohort.callset", "cohort.json", "omop", "phenotypes.tsv", "prs", "reference", "truth", "wgs",
+        "arrays", "cohort.callset", "cohort.json", "links.tsv", "omop", "phenotypes.tsv", "prs", "reference", "truth", "wgs",
     }  # fmt: skip
     columns = [row.split("\t") for row in (folder / "wgs" / "manifest.tsv").read_text().splitlines()[:1]]
     assert columns == [["sample_id", "path", "sex", "batch"]]
@@ -130,6 +130,16 @@ def test_every_sample_is_in_the_truth_and_has_a_person(folder: Path) -> None:
     specimens = pq.read_table(folder / "omop" / "specimen.parquet").to_pylist()
     named = {row["specimen_source_id"]: row["person_id"] for row in specimens}
     assert all(named[sample] == link["person_id"] for sample, link in links.items())
+
+
+def test_links_join_the_array_of_a_person_to_each_genome_of_theirs(folder: Path) -> None:
+    of_person: dict[int, dict[str, list[str]]] = {}
+    for row in table(folder, "samples"):
+        of_person.setdefault(row["person"], {"wgs": [], "array": []})[row["kind"]].append(row["sample_id"])
+    pairs = {f"{array}\t{wgs}" for kinds in of_person.values() for array in kinds["array"] for wgs in kinds["wgs"]}
+    lines = (folder / "links.tsv").read_text().splitlines()
+    assert lines[0] == "array_sample_id\twgs_sample_id"
+    assert pairs and set(lines[1:]) == pairs and len(lines) == 1 + len(pairs)
 
 
 def test_alleles_of_the_truth_are_on_the_reference(folder: Path) -> None:

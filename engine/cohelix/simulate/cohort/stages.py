@@ -141,6 +141,9 @@ def open_tables(plan: Plan, folder: Path, stack: ExitStack) -> Callable[[Made], 
     chips = stack.enter_context((folder / "arrays" / "samples.tsv").open("w")) if arrays is not None else None
     if chips is not None:
         chips.write("sample_id\tpath\tsex\tbatch\n")
+    links = stack.enter_context((folder / "links.tsv").open("w")) if arrays is not None else None
+    if links is not None:
+        links.write("array_sample_id\twgs_sample_id\n")
 
     def add(made: Made) -> None:
         for name, table in made.tables.items():
@@ -160,6 +163,8 @@ def open_tables(plan: Plan, folder: Path, stack: ExitStack) -> Callable[[Made], 
             if chips is not None and person.array:
                 batch = person.array_batch
                 chips.write(f"{person.array}\tbatch{batch:05d}.vcf.gz\t{person.sex}\tbatch{batch:05d}\n")
+            if links is not None and person.array:
+                links.writelines(f"{person.array}\t{sample}\n" for sample in person.wgs)
 
     return add
 
