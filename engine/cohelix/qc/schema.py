@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cohelix import choices
+from cohelix.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,122 @@ class VariantQcParams:
 
 @dataclass(frozen=True)
 class ArrayQcParams:
-    """How array genotypes and intensities are read and judged."""
+    """How array genotypes and intensities are read and judged. Cut-offs of samples are gates, in `reference/qc`; those of
+    markers are here, since no programme publishes them, unless the gates file has a [[marker]] of its own.
+    """
+
+    flipped: str = "flip"
+    """"flip": a SNP whose alleles are the reference's on the other strand only is turned, and reported; "drop"."""
+
+    unresolved_palindromes: str = "keep"
+    """"keep": A/T and C/G markers whose strand nothing shows stay as the file states them, and are flagged; "drop".
+    GtcToVcf has turned them by its manifest already, which is right for all but about one in a hundred."""
+
+    flipped_palindromes: str = "flip"
+    """What becomes of A/T and C/G markers that the probe or the frequency shows on the other strand: "flip" or "drop"."""
+
+    probe_mismatches: int = 3
+    """Bases of a probe that may differ from the reference. A 50-base probe meets the wrong strand with about 37."""
+
+    frequency_difference: float = 0.2
+    """Difference to the known frequency from which a palindrome is on the other strand, where turning it brings it
+    within. The limit is that of W. Rayner's check of array data against a reference panel."""
+
+    min_frequency_calls: int = 50
+    """Genotypes from which an allele frequency is taken for granted: of the cluster file, otherwise of the batch."""
+
+    contamination_frequency: str = "b_allele"
+    """"b_allele": BAF is regressed on the frequency of the allele that the sample does not have. "minor": on the minor
+    allele frequency whichever the sample has, as BAFRegress does (Jun 2012), and with its bias at high frequencies."""
+
+    sex_markers: int = 10
+    """Markers of a chromosome below which nothing is said of its copies: LRR has a deviation of about 0.2 a marker."""
+
+    x_lrr: list[float] = field(default_factory=lambda: [-0.25, 0.16])
+    """LRR of X, less that of the autosomes, between one and two, two and three copies. A copy less shows about -0.5
+    on Illumina arrays, one more about 0.3 to 0.4 (Peiffer 2006); these are halfway."""
+
+    y_lrr: list[float] = field(default_factory=lambda: [-1.0, 0.27])
+    """LRR of Y between none and one, one and two copies. Without a Y the probes bind little: LRR is about -3 to -1.5."""
+
+    x_f: list[float] = field(default_factory=lambda: [0.2, 0.8])
+    """F of X up to which a sample without intensities is female, and from which it is male: those of PLINK's --check-sex."""
+
+    min_call_rate_common: float = 0.98
+    """Of markers with `common_maf` or more. UK Biobank and eMERGE release markers at 0.95 to 0.98."""
+
+    min_call_rate_rare: float = 0.99
+    """Of rarer markers: a missed cluster of a few carriers shows as no calls, and no calls outnumber carriers soon."""
+
+    common_maf: float = 0.05
+    """Minor allele frequency from which a marker is common."""
+
+    min_hwe_p: float = 1e-6
+    """Exact test over all samples: a coarse one, which finds clusters that were mistaken for one another. Ancestry alone
+    lowers p, so that no tighter limit is safe without groups (`cohelix qc variants` has them)."""
+
+    max_male_het: float = 0.02
+    """Share of heterozygous calls on X among males: each is an error of the marker, or a marker that lies elsewhere too."""
+
+    min_gentrain: float = 0.5
+    """GenTrain score, from 0 to 1: below, the clusters of the training set were badly found. Illumina's technical note
+    on Infinium data asks to look at those (Infinium Genotyping Data Analysis, 970-2007-005)."""
+
+    min_separation: float = 2.0
+    """Gap between neighbouring clusters in theta, in their standard deviations added: at 2 about 5 % of calls are
+    nearer to the wrong one's side."""
+
+    ab_theta: list[float] = field(default_factory=lambda: [0.2, 0.8])
+    """Mean theta of AB: outside, the heterozygotes lie with homozygotes (the same note, "AB T Mean")."""
+
+    max_strange: float = 0.0
+    """Share of calls that name an allele that is neither A nor B."""
+
+    heterozygosity_mads: float = 5.0
+    """Median absolute deviations from the cohort's median at which heterozygosity is called an outlier: 5 for one in a
+    million of a normal distribution, since cohorts mix ancestries."""
+
+    duplicate_concordance: float = 0.95
+    """Share of alike genotypes from which two samples are of one person, or of identical twins. Errors of two good
+    arrays leave 0.998, of a failed one 0.97; full sibs have 0.6 to 0.85 at common markers."""
+
+    duplicate_markers: int = 4_096
+    """Common markers that samples are compared at, the most common of every stretch of the genome: 1 KiB a sample."""
+
+    duplicate_maf: float = 0.1
+    """Least minor allele frequency of such a marker."""
+
+    min_duplicate_markers: int = 100
+    """Markers below which no pair is judged: sibs that share a few stretches would be taken for one person."""
+
+    block_calls: int = 1 << 18
+    """Calls that are read at a time: 2 MiB of genotypes and intensities, whatever the size of the file."""
+
+    def __post_init__(self) -> None:
+        for name in ("flipped", "flipped_palindromes"):
+            choices.choose(name, getattr(self, name), ("flip", "drop"))
+        choices.choose("unresolved_palindromes", self.unresolved_palindromes, ("keep", "drop"))
+        choices.choose("contamination_frequency", self.contamination_frequency, ("b_allele", "minor"))
+        choices.between("probe_mismatches", self.probe_mismatches, 0, 20)
+        for name in (
+            "frequency_difference", "min_call_rate_common", "min_call_rate_rare", "min_hwe_p", "max_male_het",
+            "min_gentrain", "max_strange",
+        ):  # fmt: skip
+            choices.between(name, getattr(self, name), 0.0, 1.0)
+        choices.between("common_maf", self.common_maf, 0.0, 0.5)
+        choices.between("duplicate_maf", self.duplicate_maf, 0.0, 0.5)
+        choices.between("duplicate_concordance", self.duplicate_concordance, 0.5, 1.0)
+        choices.between("min_frequency_calls", self.min_frequency_calls, 1, 1_000_000)
+        choices.between("sex_markers", self.sex_markers, 1, 100_000)
+        choices.between("duplicate_markers", self.duplicate_markers, 64, 1 << 20)
+        choices.between("min_duplicate_markers", self.min_duplicate_markers, 1, self.duplicate_markers)
+        choices.between("heterozygosity_mads", self.heterozygosity_mads, 0.1, 1_000.0)
+        choices.between("min_separation", self.min_separation, 0.0, 1_000.0)
+        choices.between("block_calls", self.block_calls, 1, 1 << 28)
+        for name in ("x_lrr", "y_lrr", "x_f", "ab_theta"):
+            low_high = getattr(self, name)
+            if len(low_high) != 2 or not low_high[0] < low_high[1]:
+                raise ConfigError(f"{name} = {low_high} is not a pair of rising numbers. Give two, as [0.2, 0.8].")
 
 
 @dataclass(frozen=True)
