@@ -20,8 +20,10 @@ class VariantQcParams:
 
 @dataclass(frozen=True)
 class ArrayQcParams:
-    """How array genotypes and intensities are read and judged. Cut-offs of samples are gates, in `reference/qc`; those of
-    markers are here, since no programme publishes them, unless the gates file has a [[marker]] of its own.
+    """How array genotypes and intensities are read and judged.
+
+    Cut-offs of samples are gates, in `reference/qc`. Those of markers are here, since no programme publishes them,
+    unless the gates file has a [[marker]] of its own.
     """
 
     flipped: str = "flip"
@@ -29,10 +31,10 @@ class ArrayQcParams:
 
     unresolved_palindromes: str = "keep"
     """"keep": A/T and C/G markers whose strand nothing shows stay as the file states them, and are flagged; "drop".
-    GtcToVcf has turned them by its manifest already, which is right for all but about one in a hundred."""
+    GtcToVcf has turned them by its manifest already, which is right but for a few."""
 
     flipped_palindromes: str = "flip"
-    """What becomes of A/T and C/G markers that the probe or the frequency shows on the other strand: "flip" or "drop"."""
+    """A/T and C/G markers that the probe or the frequency shows on the other strand: "flip" or "drop"."""
 
     probe_mismatches: int = 3
     """Bases of a probe that may differ from the reference. A 50-base probe meets the wrong strand with about 37."""
@@ -52,17 +54,18 @@ class ArrayQcParams:
     """Markers of a chromosome below which nothing is said of its copies: LRR has a deviation of about 0.2 a marker."""
 
     x_lrr: list[float] = field(default_factory=lambda: [-0.25, 0.16])
-    """LRR of X, less that of the autosomes, between one and two, two and three copies. A copy less shows about -0.5
-    on Illumina arrays, one more about 0.3 to 0.4 (Peiffer 2006); these are halfway."""
+    """LRR of X, less that of the autosomes, between one and two, two and three copies: about halfway between two copies
+    and what PennCNV expects of one (-0.66; on X seldom below -0.5) and of three (0.40)."""
 
     y_lrr: list[float] = field(default_factory=lambda: [-1.0, 0.27])
-    """LRR of Y between none and one, one and two copies. Without a Y the probes bind little: LRR is about -3 to -1.5."""
+    """LRR of Y, less that of the autosomes, between none and one, one and two copies. Without a Y the probes bind
+    next to nothing (PennCNV expects -3.5 of no copy)."""
 
     x_f: list[float] = field(default_factory=lambda: [0.2, 0.8])
-    """F of X up to which a sample without intensities is female, and from which it is male: those of PLINK's --check-sex."""
+    """F of X up to which a sample without intensities is female, and from which it is male: PLINK's --check-sex."""
 
     min_call_rate_common: float = 0.98
-    """Of markers with `common_maf` or more. UK Biobank and eMERGE release markers at 0.95 to 0.98."""
+    """Of markers with `common_maf` or more. As for samples: 0.98 is the call rate that WARP's arrays pass at."""
 
     min_call_rate_rare: float = 0.99
     """Of rarer markers: a missed cluster of a few carriers shows as no calls, and no calls outnumber carriers soon."""
@@ -71,11 +74,11 @@ class ArrayQcParams:
     """Minor allele frequency from which a marker is common."""
 
     min_hwe_p: float = 1e-6
-    """Exact test over all samples: a coarse one, which finds clusters that were mistaken for one another. Ancestry alone
-    lowers p, so that no tighter limit is safe without groups (`cohelix qc variants` has them)."""
+    """Exact test over all samples: a coarse one, which finds clusters that were mistaken for one another. Ancestry
+    alone lowers p, so that no tighter limit is safe without groups (`cohelix qc variants` has them)."""
 
     max_male_het: float = 0.02
-    """Share of heterozygous calls on X among males: each is an error of the marker, or a marker that lies elsewhere too."""
+    """Share of heterozygous calls on X among males: each is an error, or the marker's probe binds elsewhere too."""
 
     min_gentrain: float = 0.5
     """GenTrain score, from 0 to 1: below, the clusters of the training set were badly found. Illumina's technical note
