@@ -12,6 +12,54 @@ from cohelix.errors import ConfigError
 class SampleQcParams:
     """How metrics of samples are made from the counts of a callset."""
 
+    sex_cutoffs: str = "data"
+    """Ploidy cut-offs from the means and SDs of this cohort's XX and XY samples ("data", as gnomAD get_ploidy_cutoffs),
+
+    or "fixed". With fewer than `min_sex_cluster` samples of one of them, or clusters that overlap, they are fixed.
+    """
+    sex_split: str = "ploidy"
+    """What tells XX from XY before means are taken: "ploidy" (nearest of the two; aneuploid samples are in neither), or
+
+    "f_stat" at `f_split` (gnomAD infer_sex_karyotype: XXY counts among XX there, and widens their SD).
+    """
+    f_split: float = 0.5
+    """gnomAD infer_sex_karyotype, f_stat_cutoff = 0.5."""
+    normal_sds: float = 5.0
+    """gnomAD get_ploidy_cutoffs, normal_ploidy_cutoff = 5: SDs around the mean that are still one or two copies ..."""
+    aneuploidy_sds: float = 6.0
+    """... and aneuploidy_cutoff = 6: SDs above it that are one copy more. Between the two: ambiguous."""
+    min_ploidy_sd: float = 0.03
+    """An SD is taken as at least this: 5 SDs are then 0.15 copies, what depth alone varies by between libraries."""
+    min_sex_cluster: int = 20
+    """Samples of XX, and of XY, that means and SDs need: an SD of fewer is itself off by more than a sixth."""
+    ploidy_tolerance: float = 0.3
+    """Fixed cut-offs: so far from a whole number of copies is that number; between 0.3 and 0.7 is ambiguous."""
+    max_female_f: float = 0.2
+    """Without depth: F on X below this is female (plink --check-sex, Hail impute_sex) ..."""
+    min_male_f: float = 0.8
+    """... and above this male."""
+    min_y_sites: int = 10
+    """Sites on Y that a share of called ones is taken of; with fewer, Y says nothing."""
+    min_contamination_sites: int = 50
+    """Sites that an estimate of contamination needs: from 50 at 30x, its 95 % interval is about two points wide."""
+    likelihood_drop: float = 1.92
+    """Fall of the log-likelihood at the ends of the 95 % interval: half of chi-squared 3.84."""
+    min_stratum: int = 30
+    """Samples that a stratum needs to judge its own outliers; smaller ones, and samples of none, are pooled."""
+
+    def __post_init__(self) -> None:
+        choices.choose("qc.samples.sex_cutoffs", self.sex_cutoffs, ("data", "fixed"))
+        choices.choose("qc.samples.sex_split", self.sex_split, ("ploidy", "f_stat"))
+        for name in ("f_split", "max_female_f", "min_male_f"):
+            choices.between(f"qc.samples.{name}", getattr(self, name), -1.0, 1.0)
+        choices.between("qc.samples.normal_sds", self.normal_sds, 1.0, 100.0)
+        choices.between("qc.samples.aneuploidy_sds", self.aneuploidy_sds, self.normal_sds, 100.0)
+        choices.between("qc.samples.min_ploidy_sd", self.min_ploidy_sd, 0.0, 0.5)
+        choices.between("qc.samples.ploidy_tolerance", self.ploidy_tolerance, 0.05, 0.5)
+        choices.between("qc.samples.likelihood_drop", self.likelihood_drop, 0.01, 100.0)
+        for name in ("min_sex_cluster", "min_y_sites", "min_contamination_sites", "min_stratum"):
+            choices.between(f"qc.samples.{name}", getattr(self, name), 2 if name != "min_y_sites" else 1, 1_000_000)
+
 
 @dataclass(frozen=True)
 class VariantQcParams:
