@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 UNNAMED_ALTS = (".", "<NON_REF>", "<*>", "<X>")
@@ -454,4 +455,45 @@ def sample_counts(cells: list[Cell], alleles: list[tuple[str, str]]) -> dict[str
     for kind, some in (("snp", [c for c, _, _ in snp]), ("indel", insertion + deletion)):
         for name in ("het", "hom_alt"):
             out[f"n_{name}_{kind}"] = sum(_class_of(c) == f"n_{name}" for c in some)
+    for reason in REASONS:
+        out[f"missing_{reason}"] = sum(c.call is None and c.reason == reason for c in cells)
+    for low in range(0, 100, 10):
+        stated = [c.gq for c in cells if c.call is not None and c.gq is not None]
+        out[f"n_gq_{low:02d}"] = sum(low <= gq and (gq < low + 10 or low == 90) for gq in stated)
     return out
+
+
+REASONS = (
+    "no_data", "partial", "no_call", "gq0", "low_depth", "deletion", "half_call", "ploidy", "overlap", "lost_allele",
+    "filtered",
+)  # fmt: skip
+
+
+def outcomes(cells: list[Cell]) -> list[int]:
+    """How many cells of one sample are missing for each reason, from the last, then called in each way."""
+    classes = ("n_hom_ref", "n_het", "n_hom_alt", "n_haploid_ref", "n_haploid_alt")
+    missing = [sum(c.call is None and c.reason == reason for c in cells) for reason in reversed(REASONS)]
+    return missing + [sum(c.call is not None and _class_of(c) == name for c in cells) for name in classes]
+
+
+def coverage(
+    records: list[dict[str, Any]], blocks: list[dict[str, Any]], regions: dict[int, str]
+) -> dict[str, list[int]]:
+    """By region: bases of stated depth, the sum of the depths, bases of 10, 20 and 30. regions: base -> its region."""
+    depths: dict[str, list[int]] = {region: [] for region in regions.values()}
+    for base, region in regions.items():
+        said = [r["dp"] for r in records if r["start"] <= base < r["start"] + len(r["ref"])]
+        said += [b["dp"] for b in blocks if b["start"] <= base < b["end"]]
+        said = [dp for dp in said if dp is not None]
+        depths[region] += said[:1]
+    return {
+        region: [len(of), sum(of), *(sum(dp >= least for dp in of) for least in (10, 20, 30))]
+        for region, of in depths.items()
+    }
+
+
+def expected_homozygotes(ac: int, an: int) -> tuple[Fraction, Fraction]:
+    """The share of homozygotes to expect at a row, as it stands and corrected for a sample of `an` alleles."""
+    p = Fraction(ac, an)
+    het = 2 * p * (1 - p)
+    return 1 - het, 1 - het * Fraction(an, an - 1)

@@ -49,6 +49,8 @@ class Shard:
     psam: str
     sites: str
     partial: str | None = None
+    adj: str | None = None
+    """A PGEN of the same rows and samples: 1 where a genotype is called but fails adj, else 0. None: not known."""
 
     @staticmethod
     def from_meta(meta: dict[str, Any]) -> Shard:
@@ -60,7 +62,7 @@ class Shard:
     @property
     def paths(self) -> tuple[str, ...]:
         always = (self.pgen, self.pvar, self.psam, self.sites)
-        return always if self.partial is None else (*always, self.partial)
+        return (*always, *(path for path in (self.partial, self.adj) if path is not None))
 
 
 @dataclass(frozen=True)
@@ -119,10 +121,12 @@ def write_shard(
     sample_ids: list[str],
     sexes: list[str],
     partial: pa.Table | None = None,
+    adj_blocks: Iterable[np.ndarray] | None = None,
 ) -> tuple[Shard, list[FileEntry]]:
     """Write one shard: `blocks` of int8 (variants, samples) in the order of `sites` rows, and the tables.
 
-    Equal input gives equal bytes, however it is cut into blocks. Rows of `partial` must be sorted by (row, sample).
+    adj_blocks: likewise, what `Shard.adj` holds; taken when `blocks` has ended. Equal input gives equal bytes, however
+    it is cut into blocks. Rows of `partial` must be sorted by (row, sample).
     """
     sites = schema.conform(sites, schema.SITES, "sites")
     if sites.num_rows == 0:
@@ -131,13 +135,18 @@ def write_shard(
     with tempfile.TemporaryDirectory(prefix="cohelix-") as folder:
         pgen = Path(folder) / "shard.pgen"
         write_pgen(pgen, blocks, n_samples=len(sample_ids), n_variants=sites.num_rows)
+        adj = Path(folder) / "adj.pgen"
+        if adj_blocks is not None:
+            write_pgen(adj, adj_blocks, n_samples=len(sample_ids), n_variants=sites.num_rows)
         members: dict[str, Path | bytes] = {
             ".pgen": pgen,
             ".pvar": pvar_bytes(sites, build),
             ".psam": psam_bytes(sample_ids, sexes),
         }
         group = writer.put_group(f"genotypes/{name}", members)
+        fails = writer.put(f"adj/{name}", ".pgen", adj.read_bytes()) if adj_blocks is not None else None
     files = [*group.values(), writer.put(f"sites/{name}", ".parquet", parquet_bytes(sites))]
+    files += [fails] if fails else []
     partial_path = None
     if partial is not None and partial.num_rows:
         content = parquet_bytes(schema.conform(partial, schema.PARTIAL, "partial"))
@@ -146,6 +155,7 @@ def write_shard(
     shard = Shard(
         name, contig, start, end, sites.num_rows,
         group[".pgen"].path, group[".pvar"].path, group[".psam"].path, files[3].path, partial_path,
+        fails.path if fails else None,
     )  # fmt: skip
     return shard, files
 
@@ -168,10 +178,14 @@ def commit_callset(
     files: Iterable[FileEntry],
     alleles: str,
     params: dict[str, Any],
+    tables: dict[str, FileEntry] | None = None,
     provenance: dict[str, Any] | None = None,
     after: int,
 ) -> Callset:
-    """Make the new version visible. `files` are those of the shards; `alleles` says how alleles were normalised."""
+    """Make the new version visible. `files` are those of the shards; `alleles` says how alleles were normalised.
+
+    tables: further tables by name, Parquet files that `Callset.table` reads.
+    """
     ordered = _genomic_order(tuple(contigs), tuple(shards))
     meta = {
         "build": build,
@@ -183,7 +197,9 @@ def commit_callset(
         "samples": samples.path,
         "shards": [shard.to_meta() for shard in ordered],
     }
-    entries = {entry.path: entry for entry in [*files, samples]}
+    if tables:
+        meta["tables"] = {name: entry.path for name, entry in sorted(tables.items())}
+    entries = {entry.path: entry for entry in [*files, samples, *(tables or {}).values()]}
     for shard in ordered:
         for path in shard.paths:
             if path not in entries:

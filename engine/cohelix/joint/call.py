@@ -5,9 +5,8 @@ bin by bin, alleles are collected and chosen, and every sample is genotyped at e
 
 from __future__ import annotations
 
-import io
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,14 @@ from cohelix.errors import InputError
 from cohelix.genome import Bin, Contig
 from cohelix.genotypes import callset
 from cohelix.genotypes.schema import KINDS
+from cohelix.joint import finish, store, unify
 from cohelix.joint import sites as forced_sites
-from cohelix.joint import store, unify
 from cohelix.joint.batch import Batch, Records, allele_table, read_blocks, read_records
+from cohelix.joint.coverage import Regions, cover, regions_of
 from cohelix.joint.genotype import kernels as g
 from cohelix.joint.gvcf import bgzf
-from cohelix.joint.schema import REASONS, SAMPLE_COUNTS, SITE_COUNTS, CallParams
+from cohelix.joint.schema import REASONS, SITE_COUNTS, CallParams
+from cohelix.joint.totals import Sums, Totals
 from cohelix.provenance import provenance
 from cohelix.runtime.protocol import Runtime
 
@@ -35,8 +36,6 @@ _HELD_BYTES = 64 << 20
 
 what is beyond is read again, or goes to a scratch file.
 """
-_WINDOW_CELLS = 8 << 20
-"""Genotypes of one window of rows when a shard is written."""
 
 
 @dataclass(frozen=True)
@@ -202,11 +201,13 @@ def run(task: Task) -> dict[str, Any]:
     batches = [Batch(numbers, columns, *task.parts.get(b, (None, None))) for b, numbers, columns in cohort.batches]
     held = Held(task, batches)
     rows, align, cut = collect_rows(task, held)
-    result: dict[str, Any] = {"shard": None, "files": [], "cut": cut, "counts": None, "contig": task.bin.contig}
-    if rows:
-        with tempfile.TemporaryDirectory(prefix="cohelix-") as folder:
-            genotyped = genotype(task, cohort, held, rows, align, Path(folder))
+    result: dict[str, Any] = {"shard": None, "files": [], "cut": cut, "contig": task.bin.contig}
+    with tempfile.TemporaryDirectory(prefix="cohelix-") as folder:
+        genotyped = genotype(task, cohort, held, rows, align, Path(folder))
+        if rows:
             result |= _write(task, cohort, rows, genotyped)
+    result["totals"] = storage.join(task.writer.staging, "totals", task.bin.name)
+    storage.write(result["totals"], genotyped.totals.to_bytes())
     task.writer.record(f"call-{task.bin.name}", result)
     return result
 
@@ -271,34 +272,42 @@ class Genotyped:
     partial: list[np.ndarray]
     reasons: np.ndarray
     site_counts: np.ndarray
-    sample_counts: np.ndarray
+    regions: Regions
+    totals: Totals
 
 
 def genotype(
     task: Task, cohort: Cohort, held: Held, rows: list[unify.Row], align: dict[unify.Key, unify.Key], scratch: Path
 ) -> Genotyped:
-    table = _row_table(rows, task.params)
+    regions = regions_of(task.build, task.bin, task.window, np.array([row.position for row in rows], np.int32))
+    table = _row_table(rows, regions, task.params)
     ploidy = _row_ploidy(task, table[:, g.W_POSITION])
     number_of = {row.key: number for number, row in enumerate(rows)}
     settings = _settings(task.params)
     sex = np.array([genome.SEXES.index(s) for s in cohort.sexes], np.int8)
     out = Genotyped(
         [], [], np.zeros((len(rows), len(REASONS)), np.int64), np.zeros((len(rows), len(SITE_COUNTS)), np.int64),
-        np.zeros((len(cohort.sample_ids), len(SAMPLE_COUNTS)), np.int64),
+        regions, Totals.none(len(cohort.sample_ids), regions.numbers),
     )  # fmt: skip
     spill = len(rows) * len(cohort.sample_ids) > _HELD_BYTES
     for number, batch in enumerate(held.batches):
         records = held.records(number)
+        blocks = read_blocks(task.root, batch)
+        cover(regions, records, blocks, batch.columns, out.totals.coverage)
+        if not rows:
+            continue
         alleles = allele_table(records, number_of, align, (task.bin.start, task.bin.end))
-        start, end, gq, dp, state, at = read_blocks(task.root, batch)
+        start, end, gq, dp, state, at = blocks
         cells = np.empty((batch.numbers.size, len(rows)), np.int8)
         known = np.empty((batch.numbers.size, len(rows)), np.int8)
-        counts = np.zeros((batch.numbers.size, len(SAMPLE_COUNTS)), np.int64)
+        totals = Totals.none(batch.numbers.size, regions.numbers)
         g.genotype_samples(
             table, ploidy, sex[batch.columns], alleles, records.records, records.at,
-            start, end, gq, dp, state, at, settings, cells, known, out.reasons, out.site_counts, counts,
+            start, end, gq, dp, state, at, settings, cells, known, out.reasons, out.site_counts,
+            totals.samples, totals.outcomes,
         )  # fmt: skip
-        out.sample_counts[batch.columns] = counts
+        out.totals.samples[batch.columns] = totals.samples
+        out.totals.outcomes[batch.columns] = totals.outcomes
         out.partial.append(_partial(cells, known, batch.columns))
         by_row = np.ascontiguousarray(cells.T)
         if spill:
@@ -309,7 +318,7 @@ def genotype(
     return out
 
 
-def _row_table(rows: list[unify.Row], params: CallParams) -> np.ndarray:
+def _row_table(rows: list[unify.Row], regions: Regions, params: CallParams) -> np.ndarray:
     table = np.empty((len(rows), g.W_COLUMNS), np.int32)
     for i, row in enumerate(rows):
         table[i] = (
@@ -317,13 +326,14 @@ def _row_table(rows: list[unify.Row], params: CallParams) -> np.ndarray:
             min(row.end, row.position + params.max_span_bp),
             unify.kind_of(row.ref, row.alt),
             unify.substitution_of(row.ref, row.alt),
+            regions.of_rows[i],
         )
     return table
 
 
 def _row_ploidy(task: Task, position: np.ndarray) -> np.ndarray:
     out = np.full((len(genome.SEXES), position.size), genome.AS_STATED, np.int8)
-    length = max(task.contig_length, int(position.max()) + 1)
+    length = max(task.contig_length, int(position.max(initial=0)) + 1)
     for number, sex in enumerate(genome.SEXES):
         for low, high, copies in genome.ploidy_segments(task.build, task.bin.contig, sex, length):
             out[number, (position >= low) & (position < high)] = copies
@@ -350,36 +360,17 @@ def _partial(cells: np.ndarray, known: np.ndarray, columns: np.ndarray) -> np.nd
     return np.stack([row, columns[sample], code >> 2, code & 3, -cells[sample, row].astype(np.int64)], axis=1)
 
 
-_PGEN = np.full(256, callset.MISSING, np.int8)
-_PGEN[[0, 1, 2, g.HAPLOID_REF, g.HAPLOID_ALT]] = [0, 1, 2, 0, 2]
-
-
 def _write(task: Task, cohort: Cohort, rows: list[unify.Row], made: Genotyped) -> dict[str, Any]:
-    n_samples = len(cohort.sample_ids)
-    singleton = np.flatnonzero(made.site_counts[:, SITE_COUNTS.index("ac")] == 1)
-
-    def windows() -> Iterator[np.ndarray]:
-        step = max(1, _WINDOW_CELLS // n_samples)
-        for low in range(0, len(rows), step):
-            cells = np.empty((min(step, len(rows) - low), n_samples), np.int8)
-            for columns, by_row in made.cells:
-                cells[:, columns] = by_row[low : low + step]
-            alone = cells[singleton[(singleton >= low) & (singleton < low + step)] - low]
-            carrier = np.nonzero((alone == 1) | (alone == g.HAPLOID_ALT))[1]
-            np.add.at(made.sample_counts[:, SAMPLE_COUNTS.index("n_singleton")], carrier, 1)
-            yield _PGEN[cells.view(np.uint8)]
-
+    """Write the shard of finished cells, and add to the totals what these say only with their row's counts."""
+    cells = finish.Cells(made.cells, len(rows), len(cohort.sample_ids))
     shard, files = callset.write_shard(
         task.writer,
         name=task.bin.name, contig=task.bin.contig, start=task.bin.start, end=task.bin.end, build=task.build,
-        sites=_site_table(task, rows, made), blocks=windows(), sample_ids=cohort.sample_ids, sexes=cohort.sexes,
-        partial=_partial_table(made.partial),
+        sites=_site_table(task, rows, made), blocks=finish.genotypes(cells, rows, made.site_counts, made.regions,
+        made.totals), sample_ids=cohort.sample_ids, sexes=cohort.sexes,
+        partial=finish.partial_table(made.partial), adj_blocks=finish.fails_adj(cells),
     )  # fmt: skip
-    sink = io.BytesIO()
-    np.save(sink, made.sample_counts)
-    counts = storage.join(task.writer.staging, "counts", f"{task.bin.name}.npy")
-    storage.write(counts, sink.getvalue())
-    return {"shard": shard.to_meta(), "files": [[f.path, f.bytes, f.sha256] for f in files], "counts": counts}
+    return {"shard": shard.to_meta(), "files": [[f.path, f.bytes, f.sha256] for f in files]}
 
 
 def _site_table(task: Task, rows: list[unify.Row], made: Genotyped) -> pa.Table:
@@ -398,32 +389,16 @@ def _site_table(task: Task, rows: list[unify.Row], made: Genotyped) -> pa.Table:
     return pa.table(columns)
 
 
-def _partial_table(parts: list[np.ndarray]) -> pa.Table:
-    rows = np.concatenate(parts)
-    rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
-    copies = np.array(["0", "1", "*", "."])
-    return pa.table(
-        {
-            "row": store.column(rows[:, 0].astype(np.int32)),
-            "sample": store.column(rows[:, 1].astype(np.int32)),
-            "first": store.text(copies[rows[:, 2]].tolist()),
-            "second": store.text(copies[rows[:, 3]].tolist()),
-            "reason": store.text(np.array(REASONS)[rows[:, 4]].tolist()),
-        }
-    )
-
-
 def _commit(
     writer: Writer, results: list[dict[str, Any]], cohort: Cohort, build: str, contigs: list[Contig],
     choices: dict[str, Any], inputs: list[tuple[str, str]], alleles: str, after: int,
 ) -> callset.Callset:  # fmt: skip
-    counts = np.zeros((len(cohort.sample_ids), len(SAMPLE_COUNTS)), np.int64)
+    sums = Sums(len(cohort.sample_ids))
     for result in results:
-        if result["counts"]:
-            counts += np.load(io.BytesIO(storage.read(result["counts"])))
+        sums.add(storage.read(result["totals"]))
     table = {"sample_id": store.text(cohort.sample_ids), "sex": store.text(cohort.sexes)}
-    table |= {name: store.column(counts[:, i]) for i, name in enumerate(SAMPLE_COUNTS)}
-    samples = callset.write_samples(writer, pa.table(table))
+    samples = callset.write_samples(writer, pa.table(table | sums.sample_columns()))
+    tables = {"regions": writer.put("regions", ".parquet", callset.parquet_bytes(sums.region_table()))}
     files = [FileEntry(*entry) for result in results for entry in result["files"]]
     cut = [(result["contig"], *row) for result in results for row in result["cut"]]
     if cut:
@@ -435,6 +410,6 @@ def _commit(
     return callset.commit_callset(
         writer, build=build, contigs=contigs,
         shards=[callset.Shard.from_meta(r["shard"]) for r in results if r["shard"]],
-        samples=samples, n_samples=len(cohort.sample_ids), files=files, alleles=alleles, params=choices,
+        samples=samples, n_samples=len(cohort.sample_ids), files=files, tables=tables, alleles=alleles, params=choices,
         provenance=provenance("joint call", choices, inputs), after=after,
     )  # fmt: skip

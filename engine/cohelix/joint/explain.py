@@ -140,7 +140,7 @@ def _rows(
 
 def _said(cell: int, partial: tuple[int, int] | None) -> str:
     if cell >= 0:
-        genotype = {0: "0/0", 1: "0/1", 2: "1/1", g.HAPLOID_REF: "0", g.HAPLOID_ALT: "1"}[cell]
+        genotype = {0: "0/0", 1: "0/1", 2: "1/1", g.HAPLOID_REF: "0", g.HAPLOID_ALT: "1"}[cell % g.FAILS_ADJ]
         return f"{genotype}  {RULES['called']}"
     known = "/".join("01*."[copy] for copy in partial) if partial else "./."
     reason = REASONS[-cell]

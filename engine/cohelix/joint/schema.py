@@ -42,8 +42,28 @@ SAMPLE_COUNTS = (
     "n_het_snp", "n_hom_alt_snp", "n_het_indel", "n_hom_alt_indel", "n_singleton",
     "depth_sum", "gq_sum", "n_with_depth", "n_with_gq",
     "het_ref_reads", "het_alt_reads", "hom_alt_ref_reads", "hom_alt_alt_reads",
+    *(f"missing_{reason}" for reason in REASONS[1:]), *(f"n_gq_{10 * decade:02d}" for decade in range(10)),
+    "n_singleton_transition", "n_singleton_transversion", "charr_sum_nano", "n_charr",
 )  # fmt: skip
-"""Counts of each sample over rows. n_snp to n_transversion count alternate alleles carried (rows, not copies)."""
+"""Counts of each sample over rows. n_snp to n_transversion count alternate alleles carried (rows, not copies); n_gq_*
+called genotypes by decade of GQ (n_gq_90: 90 and more). charr_sum_nano: see docs/methods/joint.md."""
+
+OUTCOMES = len(REASONS) + 4
+"""What may become of a genotype: eleven reasons, from the last to the first; hom-ref, het, hom-alt; haploid reference,
+alternate. Outcome of a cell: cell + len(REASONS) - 1."""
+
+COVERAGE = ("n_bases", "depth_sum", "n_bases_10x", "n_bases_20x", "n_bases_30x")
+"""Bases of which a sample states the depth, each once; the sum of these depths; bases of a depth of 10, 20, 30."""
+
+HOMOZYGOSITY = ("n_f_called", "f_expected_nano", "f_expected_small_nano")
+"""Over rows with both alleles: diploid genotypes called; homozygous ones expected of them (1e9 times), from the row's
+frequency, and from it with the correction for a sample of an alleles."""
+
+REGION_COUNTS = (
+    "n_sites", "n_called", "n_hom_ref", "n_het", "n_hom_alt", "n_haploid_ref", "n_haploid_alt", "n_ploidy_conflict",
+    *COVERAGE, "n_f_called", "n_f_hom", "f_expected_nano", "f_expected_small_nano",
+)  # fmt: skip
+"""Columns of the table of regions behind `sample` and `region`."""
 
 
 @dataclass(frozen=True)

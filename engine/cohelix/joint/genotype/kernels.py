@@ -2,7 +2,7 @@
 
 For each sample: settle what its own records state together (`settle_overlaps`), then walk the rows in order of position
 with its records and reference blocks. A cell of the result is 0, 1, 2 (copies on two chromosomes), 3, 4 (reference,
-alternate on one chromosome), or minus the reason why it is missing.
+alternate on one chromosome), plus `FAILS_ADJ` where it fails adj, or minus the reason why it is missing.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from cohelix.joint import schema
+from cohelix.joint.counting import kernels as c
+from cohelix.joint.counting.kernels import HAPLOID_ALT as HAPLOID_ALT
+from cohelix.joint.counting.kernels import HAPLOID_REF as HAPLOID_REF
 from cohelix.joint.kernels import ABSENT, REF, STAR, UNCALLED, UNNAMED, lower_known
 from cohelix.joint.overlap import kernels as o
 from cohelix.kernel import kernel, leaf
@@ -20,7 +23,7 @@ LOST, ELSEWHERE = -1, -2
 """An allele without a row: cut from the callset, or owned by a neighbouring bin."""
 
 # Columns of the row table.
-W_POSITION, W_EVIDENCE_END, W_KIND, W_SUBSTITUTION, W_COLUMNS = range(5)
+W_POSITION, W_EVIDENCE_END, W_KIND, W_SUBSTITUTION, W_REGION, W_COLUMNS = range(6)
 
 # Settings, in one integer array.
 (
@@ -28,7 +31,9 @@ W_POSITION, W_EVIDENCE_END, W_KIND, W_SUBSTITUTION, W_COLUMNS = range(5)
     S_ADJ_GQ, S_ADJ_DP, S_ADJ_DP1, S_ADJ_AB_PERMILLE, S_COLUMNS,
 ) = range(10)  # fmt: skip
 
-HAPLOID_REF, HAPLOID_ALT = 3, 4
+LAST_REASON = len(schema.REASONS) - 1
+FAILS_ADJ = 8
+"""Added to the cell of a called genotype that fails adj."""
 
 # What is known of one copy, in the partial table.
 COPY_0, COPY_1, COPY_STAR, COPY_DOT = 0, 1, 2, 3
@@ -286,9 +291,10 @@ def genotype_samples(
     block_start: np.ndarray, block_end: np.ndarray, block_gq: np.ndarray, block_dp: np.ndarray, block_state: np.ndarray,
     block_at: np.ndarray, settings: np.ndarray,
     cells: np.ndarray, known: np.ndarray, reasons: np.ndarray, site_counts: np.ndarray, sample_counts: np.ndarray,
+    outcomes: np.ndarray,
 ) -> None:  # fmt: skip
     """Fill `cells` (samples, rows) int8 and `known` (samples, rows) int8; add to reasons (rows, REASONS), site_counts
-    (rows, SITE_COUNTS) and sample_counts (samples, SAMPLE_COUNTS), int64.
+    (rows, SITE_COUNTS), sample_counts (samples, SAMPLE_COUNTS) and outcomes (samples, regions, OUTCOMES), int64.
 
     rows (rows, W_COLUMNS) int32 sorted by position; row_ploidy (3 sexes, rows) int8; sex (samples,) int8; alleles
     (alleles, L_COLUMNS) int32; records (records, R_COLUMNS) int32 and block_* int32, sorted by sample, then start;
@@ -306,8 +312,9 @@ def genotype_samples(
         _genotype_sample(
             rows, row_ploidy[sex[s]], alleles, records, low, high, flags, own,
             block_start, block_end, block_gq, block_dp, block_state, block_at[s], block_at[s + 1],
-            settings, seen, cells[s], known[s], reasons, site_counts, sample_counts[s],
+            settings, seen, cells[s], known[s], reasons, site_counts, sample_counts[s], outcomes[s],
         )  # fmt: skip
+        c.sum_outcomes(outcomes[s], sample_counts[s])
         own[:] = -1
 
 
@@ -318,6 +325,7 @@ def _genotype_sample(
     block_start: np.ndarray, block_end: np.ndarray, block_gq: np.ndarray, block_dp: np.ndarray, block_state: np.ndarray,
     b: int, b_high: int, settings: np.ndarray, seen: np.ndarray,
     cells: np.ndarray, known: np.ndarray, reasons: np.ndarray, site_counts: np.ndarray, sample_counts: np.ndarray,
+    outcomes: np.ndarray,
 ) -> None:  # fmt: skip
     """One sample of `genotype_samples`. own (rows,): the record that carries the row's allele, or -1."""
     r = low
@@ -346,13 +354,13 @@ def _genotype_sample(
         adj = cell >= 0 and passes_adj(cell, gq, dp, ref_reads, reads, settings)
         if cell >= 0 and settings[S_FILTER] == 1 and not adj:
             cell = -schema.FILTERED
-        cells[w], known[w] = cell, copies
-        sample_counts[0] += 1
+        cells[w], known[w] = cell if adj or cell < 0 else cell + FAILS_ADJ, copies
+        outcomes[rows[w, W_REGION], cell + LAST_REASON] += 1
         if cell < 0:
             reasons[w, -cell] += 1
             continue
-        _count(cell, adj, gq, dp, ref_reads, reads, site_counts[w])
-        _count_sample(cell, adj, gq, dp, ref_reads, reads, rows[w, W_KIND], rows[w, W_SUBSTITUTION], sample_counts)
+        c.count_site(cell, adj, gq, dp, ref_reads, reads, site_counts[w])
+        c.count_sample(cell, adj, gq, dp, ref_reads, reads, rows[w, W_KIND], rows[w, W_SUBSTITUTION], sample_counts)
 
 
 @leaf
@@ -384,67 +392,3 @@ def _note(place: int, i: int, holder: np.ndarray, flags: np.ndarray) -> None:
         flags[i] = o.CONFLICT
         flags[holder[place]] = o.CONFLICT
     holder[place] = i
-
-
-@leaf
-def _count(cell: int, adj: bool, gq: int, dp: int, ref_reads: int, reads: int, out: np.ndarray) -> None:
-    """Add one called genotype to a row of SITE_COUNTS."""
-    out[0] += 1
-    out[1 + cell] += 1  # hom-ref, het, hom-alt, haploid ref, haploid alt
-    ac = cell if cell <= 2 else cell - 3
-    an = 2 if cell <= 2 else 1
-    out[6] += ac
-    out[7] += an
-    if adj:
-        out[8] += ac
-        out[9] += an
-        out[10] += cell == 2
-    if dp >= 0:
-        out[11] += dp
-        out[13] += 1
-    if gq >= 0:
-        out[12] += gq
-        out[14] += 1
-    if reads >= 0 and ref_reads >= 0:
-        if cell == 1:
-            out[15] += ref_reads
-            out[16] += reads
-        elif cell == 2:
-            out[17] += ref_reads
-            out[18] += reads
-
-
-@leaf
-def _count_sample(
-    cell: int, adj: bool, gq: int, dp: int, ref_reads: int, reads: int, kind: int, substitution: int, out: np.ndarray
-) -> None:
-    """Add one called genotype to a row of SAMPLE_COUNTS (n_sites and n_singleton are counted elsewhere)."""
-    out[1] += 1
-    out[2 + cell] += 1
-    out[7] += adj
-    if dp >= 0:
-        out[19] += dp
-        out[21] += 1
-    if gq >= 0:
-        out[20] += gq
-        out[22] += 1
-    if cell == 0 or cell == HAPLOID_REF:
-        return
-    out[8] += 1
-    if kind < 3:
-        out[9 + kind] += 1
-    if substitution > 0:
-        out[11 + substitution] += 1
-    if kind == 0:
-        out[14] += cell == 1
-        out[15] += cell == 2
-    elif kind < 3:
-        out[16] += cell == 1
-        out[17] += cell == 2
-    if reads >= 0 and ref_reads >= 0:
-        if cell == 1:
-            out[23] += ref_reads
-            out[24] += reads
-        elif cell == 2:
-            out[25] += ref_reads
-            out[26] += reads
