@@ -16,6 +16,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import tomllib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -226,6 +227,41 @@ def evaluate(gates: GateSet, metrics: dict[str, np.ndarray], *, of: str = "gates
         tables.append(_flag_table(gate, kind, np.flatnonzero(fails), metrics[gate.metric]))
     table = pa.concat_tables(tables).combine_chunks() if tables else FLAGS.empty_table()
     return Flags(table, tuple(missing))
+
+
+def record(gates: GateSet, flags: pa.Table, not_evaluated: Iterable[NotEvaluated]) -> dict[str, Any]:
+    """What was asked and how often it failed, for `qc.json`: counts only. `flags`: schema `FLAGS`, outliers too."""
+    failed = Counter(flags.column("gate").to_pylist())
+    missing: Counter[str] = Counter()
+    for entry in not_evaluated:
+        missing[entry.gate] += entry.count
+    rules = [
+        {"gate": gate.name, "kind": _FLAG_KIND[kind], "metric": gate.metric, "passes": in_words(gate)}
+        | {"source": gate.source, "failed": failed[gate.name], "not_evaluated": missing[gate.name]}
+        for kind, of in ((gates.kind, gates.gates), ("markers", gates.markers))
+        for gate in of
+    ]
+    rules += [
+        {"gate": rule.name, "kind": "outlier", "metric": rule.metric, "passes": outlier_in_words(rule)}
+        | {"source": rule.source, "failed": failed[rule.name], "not_evaluated": missing[rule.name]}
+        for rule in gates.outliers
+    ]
+    return {"name": gates.name, "digest": gates.digest, "rules": rules}
+
+
+def in_words(gate: Gate) -> str:
+    """What passes, as a reader says it: `>= 30`, or `XX or XY`."""
+    if isinstance(gate.cutoff, tuple):
+        return " or ".join(gate.cutoff)
+    sign = {"at_least": ">=", "above": ">", "at_most": "<=", "below": "<"}[gate.direction]
+    only = "".join(f" ({' or '.join(words)})" for _, words in gate.when)
+    return f"{sign} {gate.cutoff:g}{only}"
+
+
+def outlier_in_words(rule: OutlierRule) -> str:
+    bound = {"both": "within", "upper": "less than +", "lower": "more than -"}[rule.side]
+    of = f" of the residual on {rule.pcs} PCs" if rule.pcs else ""
+    return f"{bound}{'' if bound.endswith(('+', '-')) else ' '}{rule.mads:g} MADs{of}"
 
 
 def passes(values: np.ndarray, direction: str, cutoff: float) -> np.ndarray:

@@ -1,0 +1,115 @@
+"""Values of people into marks that may be shown: distributions, boxes, densities."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cohelix.qc.report.disclosure import SMALL, merged_bins, pooled, quantile, range_of, rounded_up, shown
+from cohelix.qc.report.figures import Bins, Box, Cell, Cut, Figure
+
+BINS = 48
+BATCH_EFFECT = 0.5
+"""Cohen's d of a batch against all others that All of Us calls an effect (genomic quality report, release v8)."""
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Groups of people as they are shown: none small. codes: (people,) place in names."""
+
+    names: tuple[str, ...]
+    codes: np.ndarray
+
+    @staticmethod
+    def of(labels: np.ndarray) -> Groups:
+        names, codes = pooled(labels)
+        return Groups(("all",) if len(names) == 1 else tuple(names), codes)
+
+
+def step_of(span: float, pieces: int) -> float:
+    """A step of 1, 2 or 5 times a power of ten that cuts `span` into at most `pieces` or so."""
+    raw = span / pieces
+    power = 10.0 ** math.floor(math.log10(raw))
+    return min((factor * power for factor in (1, 2, 5, 10)), key=lambda step: abs(step - raw))
+
+
+def edges_of(low: float, high: float, cuts: Sequence[Cut], pieces: int = BINS) -> np.ndarray:
+    """Round edges from low to high, and on to cut-offs that lie less than one and a half spans away."""
+    span = high - low or abs(high) / 10 or 1.0
+    near = [cut.value for cut in cuts if low - 1.5 * span <= cut.value <= high + 1.5 * span]
+    low, high = min([low, *near]), max([high, *near])
+    step = step_of(high - low or span, pieces)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return np.arange(first, max(last, first + 1) + 1) * step
+
+
+def distribution(
+    name: str, title: str, x_label: str, values: np.ndarray, groups: Groups, cuts: Iterable[Cut] = (), note: str = ""
+) -> Figure | None:
+    """The distribution of a metric in each group, with its cut-offs. None where it is known of too few people."""
+    cuts = tuple(cuts)
+    known = np.isfinite(values)
+    ends = range_of(values[known])
+    if ends is None:
+        return None
+    edges = edges_of(*ends, cuts)
+    series = []
+    for code, group in enumerate(groups.names):
+        inside = values[known & (groups.codes == code)]
+        bins = binned(inside, edges)
+        if bins:
+            places = tuple((float(edges[start]), float(edges[end])) for start, end, _ in bins)
+            shares = tuple(round(count / len(inside), 4) for _, _, count in bins)
+            series.append(Bins(group, shown(len(inside)), places, shares))
+    if not series:
+        return None
+    beyond = [cut for cut in cuts if not edges[0] <= cut.value <= edges[-1]]
+    remarks = [note, *(f"The cut-off {cut.text} lies outside the picture." for cut in beyond)]
+    inner = tuple(cut for cut in cuts if cut not in beyond)
+    return Figure(name, title, x_label, bins=tuple(series), cuts=inner, note=" ".join(filter(None, remarks)))
+
+
+def binned(values: np.ndarray, edges: np.ndarray) -> list[tuple[int, int, int]]:
+    """People by bin, with those beyond the ends in the end bins, and small bins merged."""
+    places = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
+    return merged_bins(np.bincount(places, minlength=len(edges) - 1))
+
+
+def boxes(name: str, title: str, x_label: str, values: np.ndarray, groups: Groups) -> Figure | None:
+    """Quantiles of a metric by group."""
+    found = []
+    for code, group in enumerate(groups.names):
+        ordered = np.sort(values[np.isfinite(values) & (groups.codes == code)])
+        if len(ordered) > SMALL:
+            five = [quantile(ordered, share) for share in (0.05, 0.25, 0.5, 0.75, 0.95)]
+            marks = (five[0], five[1], five[2], five[3], five[4])
+            found.append(Box(group, shown(len(ordered)), float(ordered.mean()), marks))
+    return Figure(name, title, x_label, boxes=tuple(found)) if found else None
+
+
+def cohens_d(values: np.ndarray, inside: np.ndarray) -> float:
+    """Difference of means in pooled standard deviations; NaN where either side has few people or nothing varies."""
+    known = np.isfinite(values)
+    one, other = values[known & inside], values[known & ~inside]
+    if len(one) <= SMALL or len(other) <= SMALL:
+        return math.nan
+    freedom = len(one) + len(other) - 2
+    variance = ((len(one) - 1) * one.var(ddof=1) + (len(other) - 1) * other.var(ddof=1)) / freedom
+    return float((one.mean() - other.mean()) / math.sqrt(variance)) if variance > 0 else math.nan
+
+
+def density(name: str, title: str, labels: tuple[str, str], x: np.ndarray, y: np.ndarray, step: float) -> Figure | None:
+    """People by squares of two metrics; squares of few people are left out, counts are rounded up."""
+    known = np.isfinite(x) & np.isfinite(y)
+    columns, rows = np.floor(x[known] / step).astype(int), np.floor(y[known] / step).astype(int)
+    places, counts = np.unique(np.stack([columns, rows], 1), axis=0, return_counts=True)
+    cells = tuple(
+        Cell((column * step, (column + 1) * step), (row * step, (row + 1) * step), rounded_up(count))
+        for (column, row), count in zip(places.tolist(), counts.tolist(), strict=True)
+        if count > SMALL
+    )
+    note = f"Squares with {SMALL} people or fewer are left empty."
+    return Figure(name, title, labels[0], labels[1], cells=cells, note=note) if cells else None

@@ -1,0 +1,98 @@
+"""What a report is made of: figures, tables and sections, as plain values.
+
+They hold aggregates that may be shown and nothing else; the page and the MultiQC files are both made from them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Bins:
+    """A distribution: share (of the series) in each bin, drawn as its height over its width. Ends hold all beyond."""
+
+    name: str
+    people: str
+    edges: tuple[tuple[float, float], ...]
+    shares: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Line:
+    """Points joined by a line."""
+
+    name: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Box:
+    """Quantiles of one group; None where too few people lie beyond."""
+
+    name: str
+    people: str
+    mean: float
+    quantiles: tuple[float | None, float | None, float | None, float | None, float | None]
+    """At 5, 25, 50, 75 and 95 per cent."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A square of a density, with a count that is rounded up."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+    count: int
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A cut-off: its place on the axis and what passes."""
+
+    value: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One picture. Exactly one of the tuples of marks is filled."""
+
+    name: str
+    title: str
+    x_label: str
+    y_label: str = ""
+    bins: tuple[Bins, ...] = ()
+    lines: tuple[Line, ...] = ()
+    boxes: tuple[Box, ...] = ()
+    cells: tuple[Cell, ...] = ()
+    bars: tuple[tuple[str, float], ...] = ()
+    cuts: tuple[Cut, ...] = ()
+    note: str = ""
+    log_x: bool = False
+    log_y: bool = False
+    diagonal: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text."""
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+    numbers: tuple[int, ...] = ()
+    """Columns that hold numbers: set to the right."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, a few words, and what stands below them."""
+
+    name: str
+    title: str
+    text: str
+    parts: tuple[Figure | Table, ...] = field(default=())

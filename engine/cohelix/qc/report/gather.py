@@ -1,0 +1,95 @@
+"""What `cohelix qc` made, as the report reads it: metrics, flags, and what was asked."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cohelix import dataset, storage
+from cohelix.errors import InputError
+from cohelix.qc.report.figures import Cut
+
+SITE_QC = "site-qc"
+METRICS_FILES = {
+    "samples": "sample_metrics.parquet",
+    "arrays": "array_metrics.parquet",
+    "concordance": "concordance.parquet",
+}
+
+
+@dataclass(frozen=True)
+class Made:
+    """One folder: its kind (samples, variants, arrays or concordance), where it is, and its record.
+
+    record: qc.json, or of sites the meta of the newest version.
+    """
+
+    kind: str
+    root: str
+    record: dict[str, Any]
+
+    @property
+    def rules(self) -> list[dict[str, Any]]:
+        """What was asked: gate, kind, metric, passes, source, failed, not_evaluated."""
+        gates = self.record.get("gates", {})
+        return list(gates.get("rules", [])) if isinstance(gates, dict) else []
+
+    @property
+    def gates_name(self) -> str:
+        gates = self.record.get("gates", {})
+        return str(gates.get("name", "")) if isinstance(gates, dict) else str(gates)
+
+    def table(self, name: str) -> pa.Table | None:
+        """The Parquet file `name` of the folder, None where there is none."""
+        path = storage.join(self.root, name)
+        if not storage.exists(path):
+            return None
+        try:
+            return pq.ParquetFile(pa.BufferReader(storage.read(path))).read()
+        except pa.ArrowInvalid:
+            raise InputError(f"{name} in a folder of {self.kind} is damaged. Make the folder again.") from None
+
+    def cuts(self, metric: str) -> list[Cut]:
+        """Cut-offs of a metric, from the rules that have a number."""
+        found = []
+        for rule in self.rules:
+            stated = re.match(r"(>=|>|<=|<) (\S+)$", str(rule["passes"]))
+            if rule["metric"] == metric and stated:
+                found.append(Cut(float(stated[2]), f"{stated[1].replace('>=', '≥').replace('<=', '≤')} {stated[2]}"))
+        return found
+
+
+def look(folder: str) -> Made:
+    """What lies at `folder`. InputError where nothing of `cohelix qc` does."""
+    for kind, name in METRICS_FILES.items():
+        if storage.exists(storage.join(folder, name)):
+            record = storage.join(folder, "qc.json")
+            return Made(kind, folder, json.loads(storage.read(record)) if storage.exists(record) else {})
+    commit = dataset.find(folder)
+    if commit is not None and commit.kind == SITE_QC:
+        return Made("variants", folder, commit.meta)
+    raise InputError("expected folders that cohelix qc made, found one of another kind. Check the paths.")
+
+
+def numbers(table: pa.Table, name: str) -> np.ndarray:
+    """A column as float64 (rows,): NaN where it is null; all NaN where there is no such column."""
+    if name not in table.column_names:
+        return np.full(table.num_rows, np.nan)
+    column = table.column(name)
+    if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
+        return np.full(table.num_rows, np.nan)
+    return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+
+
+def words(table: pa.Table, names: tuple[str, ...]) -> np.ndarray | None:
+    """The first of the columns `names` that there is, as str (rows,), "" for null. None where there is none."""
+    for name in names:
+        if name in table.column_names:
+            return np.array([str(v) if v is not None else "" for v in table.column(name).to_pylist()], np.str_)
+    return None
