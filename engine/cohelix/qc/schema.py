@@ -33,7 +33,10 @@ class SampleQcParams:
     min_sex_cluster: int = 20
     """Samples of XX, and of XY, that means and SDs need: an SD of fewer is itself off by more than a sixth."""
     ploidy_tolerance: float = 0.3
-    """Fixed cut-offs: so far from a whole number of copies is that number; between 0.3 and 0.7 is ambiguous."""
+    """Fixed cut-offs: up to 0.3 above a whole number of copies is that number, and up to 0.3 below it; else ambiguous.
+
+    One X has no lower end, and one Y begins at 0.3, as gnomAD has it: cells lose a sex chromosome with age.
+    """
     max_female_f: float = 0.2
     """Without depth: F on X below this is female (plink --check-sex, Hail impute_sex) ..."""
     min_male_f: float = 0.8
@@ -64,6 +67,41 @@ class SampleQcParams:
 @dataclass(frozen=True)
 class VariantQcParams:
     """How metrics of variants are made from the counts of a callset."""
+
+    frequency_track: str = "adj"
+    """FAF and grpmax are made from calls that pass adj, as gnomAD's ("adj"; from all calls where a callset does not say
+
+    which pass), or from all calls ("raw").
+    """
+    left_out: list[str] = field(default_factory=lambda: ["ami", "asj", "fin", "mid", "oth", "remaining", "rmi"])
+    """Groups without FAF and outside grpmax: bottlenecked or mixed (gnomAD v4 help pages on FAF and grpmax)."""
+    acaf_rule: str = "code"
+    """ACAF selection: AC >= `acaf_min_ac` or AF > `acaf_min_af` in any group ("code": All of Us' published WDL), or
+
+    AC > `acaf_min_ac` ("documented": the texts of the release). Either keeps every allele of the position.
+    """
+    acaf_min_ac: int = 100
+    """All of Us, ACAF threshold callset."""
+    acaf_min_af: float = 0.01
+    """All of Us, ACAF threshold callset."""
+    vat_max_alleles: int = 50
+    """Positions with so many alternate alleles or more are not in the annotation table (All of Us, VAT)."""
+    forest_trees: int = 100
+    """scikit-learn's default, which VETS keeps: its hyperparameters are {"random_state": 0}."""
+    max_training: int = 1_000_000
+    """Known sites of a class that the forest sees; more than that are sampled. A tree sees 256 of them."""
+    min_training: int = 256
+    """Known sites of a class that training and calibration need: what one tree of the forest sees."""
+
+    def __post_init__(self) -> None:
+        choices.choose("qc.variants.frequency_track", self.frequency_track, ("adj", "raw"))
+        choices.choose("qc.variants.acaf_rule", self.acaf_rule, ("code", "documented"))
+        choices.between("qc.variants.acaf_min_ac", self.acaf_min_ac, 1, 1_000_000_000)
+        choices.between("qc.variants.acaf_min_af", self.acaf_min_af, 0.0, 1.0)
+        choices.between("qc.variants.vat_max_alleles", self.vat_max_alleles, 2, 1_000_000)
+        choices.between("qc.variants.forest_trees", self.forest_trees, 1, 10_000)
+        choices.between("qc.variants.min_training", self.min_training, 2, 1_000_000)
+        choices.between("qc.variants.max_training", self.max_training, self.min_training, 100_000_000)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,9 @@ from cohelix.runtime.protocol import Runtime
 TRANSITION, TRANSVERSION, INSERTION, DELETION, OTHER = range(5)
 """What a row changes."""
 
-_SHAPE = (len(REGIONS), 5, 2, 2)
+Y_PAR = len(REGIONS)
+"""Place of one further region, which is added to "other" at the end: ploidy differs there."""
+_SHAPE = (len(REGIONS) + 1, 5, 2, 2)
 """Classes of rows: region, change, whether both alleles are seen (it counts for F), whether one copy is (singleton)."""
 
 MISSING_CODE = 3
@@ -59,8 +61,8 @@ def count_imported(callset: Callset, runtime: Runtime) -> SampleCounts:
     version = callset.commit.version
     tasks = [Task(callset.root, version, shard) for shard in callset.shards]
     genotypes = np.zeros((int(np.prod(_SHAPE)), callset.n_samples, 4), np.int64)
-    expected = np.zeros((len(REGIONS), 2, callset.n_samples), np.int64)
-    conflicts = np.zeros((len(REGIONS), 4, callset.n_samples), np.int64)
+    expected = np.zeros((_SHAPE[0], 2, callset.n_samples), np.int64)
+    conflicts = np.zeros((_SHAPE[0], 4, callset.n_samples), np.int64)
     for tally in runtime.map(tally_shard, tasks, label="counting genotypes"):
         genotypes[tally.classes] += tally.genotypes
         for region, sums in tally.expected.items():
@@ -70,17 +72,18 @@ def count_imported(callset: Callset, runtime: Runtime) -> SampleCounts:
     by_class = genotypes.reshape(*_SHAPE, callset.n_samples, 4)
     sexes = np.array(callset.samples().column("sex").to_pylist())
     haploid = one_copy(sexes)
-    regions = _regions(by_class, haploid, sexes, expected, conflicts)
+    regions = _regions(by_class, haploid, expected, conflicts)
     samples = sample_columns(callset.samples()) | _carried(by_class, haploid)
     return SampleCounts(samples, regions, y_sites(callset))
 
 
 def one_copy(sexes: np.ndarray) -> np.ndarray:
-    """bool (regions, samples): where a sample has one copy, as `genotypes.counts` has it."""
-    haploid = np.zeros((len(REGIONS), len(sexes)), bool)
+    """bool (regions and Y_PAR, samples): where a sample has one copy, as `genotypes.counts` has it."""
+    haploid = np.zeros((_SHAPE[0], len(sexes)), bool)
     haploid[REGIONS.index("x")] = sexes == "male"
     haploid[REGIONS.index("y")] = sexes != "female"
     haploid[REGIONS.index("mt")] = True
+    haploid[Y_PAR] = sexes == "unknown"
     return haploid
 
 
@@ -89,6 +92,8 @@ def tally_shard(task: Task) -> Tally:
     callset = open_callset(task.root, version=task.version)
     sites = callset.sites(task.shard)
     region = genome.region_of(callset.build, task.shard.contig, sites.column("position").to_numpy()).astype(np.int64)
+    if genome.plain_name(task.shard.contig) == "Y":
+        region[region == REGIONS.index("other")] = Y_PAR
     seen, weights = expected_homozygosity(sites)
     alone = sites.column("ac").to_numpy() == 1
     places = np.ravel_multi_index((region, _changes(sites), seen.astype(np.int64), alone.astype(np.int64)), _SHAPE)
@@ -141,7 +146,7 @@ def _conflicts(
 
 
 def _regions(
-    by_class: np.ndarray, haploid: np.ndarray, sexes: np.ndarray, expected: np.ndarray, conflicts: np.ndarray
+    by_class: np.ndarray, haploid: np.ndarray, expected: np.ndarray, conflicts: np.ndarray
 ) -> dict[str, np.ndarray]:
     """int64 (samples, regions) of each count.
 
@@ -154,17 +159,19 @@ def _regions(
         "n_sites": every.sum(axis=2),
         "n_called": every[..., :3].sum(axis=2),
         "n_hom_ref": every[..., 0] * diploid,
-        "n_het": every[..., 1],
+        "n_het": every[..., 1].copy(),
         "n_hom_alt": every[..., 2] * diploid,
         "n_haploid_ref": every[..., 0] * single,
         "n_haploid_alt": every[..., 2] * single,
-        "n_ploidy_conflict": conflicts[:, 0],
+        "n_ploidy_conflict": conflicts[:, 0].copy(),
         "n_f_called": for_f[..., :3].sum(axis=2) + conflicts[:, 1],
         "n_f_hom": for_f[..., 0] + for_f[..., 2],
         "f_expected_nano": expected[:, 0] + conflicts[:, 2],
         "f_expected_small_nano": expected[:, 1] + conflicts[:, 3],
     }
-    return {name: np.ascontiguousarray(values.T) for name, values in counted.items()}
+    for values in counted.values():
+        values[REGIONS.index("other")] += values[Y_PAR]
+    return {name: np.ascontiguousarray(values[:Y_PAR].T) for name, values in counted.items()}
 
 
 def _carried(by_class: np.ndarray, haploid: np.ndarray) -> dict[str, np.ndarray]:

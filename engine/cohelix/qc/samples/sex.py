@@ -110,7 +110,7 @@ def x_inbreeding(counts: SampleCounts, stated: Sequence[str], x_homozygosity: fl
 def cutoffs_of(x: np.ndarray, y: np.ndarray, f: np.ndarray, params: SampleQcParams) -> Cutoffs:
     """Mean ± SDs of this cohort's XX and XY samples, or fixed ones where these cannot be told apart."""
     low, high = params.ploidy_tolerance, 1 - params.ploidy_tolerance
-    fixed_x, fixed_y = (1 + low, 1 + high, 2 + low, 2 + high), (high, 1 + low, 1 + high)
+    fixed_x, fixed_y = (1 + low, 1 + high, 2 + low, 2 + high), (low, 1 + low, 1 + high)
     if params.sex_cutoffs == "fixed":
         return Cutoffs("fixed: as set", fixed_x, fixed_y)
     known = np.isfinite(x) & np.isfinite(y)
