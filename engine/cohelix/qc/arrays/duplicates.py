@@ -50,7 +50,7 @@ def choose_markers(cohort: Cohort, usable: np.ndarray, maf: np.ndarray, params: 
 
 
 def find(cohort: Cohort, rows: np.ndarray, folder: Path, params: ArrayQcParams, runtime: Runtime) -> np.ndarray:
-    """int64 (pairs, 4): samples i < j, markers compared, markers alike; by i, then j. None where markers are too few."""
+    """int64 (pairs, 4): samples i < j, markers compared, markers alike; sorted. None where markers are too few."""
     n = len(cohort.sample_ids)
     if n < 2 or len(rows) < params.min_duplicate_markers:
         return np.zeros((0, 4), np.int64)

@@ -34,8 +34,8 @@ def sort_inputs(paths: Sequence[str]) -> Inputs:
             found.callsets[number] = path
             found.hashed.append(commits[-1])
         elif members := _fileset(path):
-            found.hashedets[number] = path
-            found.hashed += members
+            found.filesets[number] = path
+            found.hashed.extend(members)
         elif Path(path).is_file():
             names = _first_line(path)
             place = (
@@ -50,7 +50,7 @@ def sort_inputs(paths: Sequence[str]) -> Inputs:
             raise InputError(
                 f"expected an array VCF, a PLINK fileset or a callset as input {number}, found none there."
             )
-    if not (found.vcfs or found.callsets or found.hashedets):
+    if not (found.vcfs or found.callsets or found.filesets):
         raise InputError("expected genotypes among the inputs, found tables only. Give the array VCFs as well.")
     return found
 

@@ -112,10 +112,10 @@ def _read(
     given: Inputs, parts: Path, params: ArrayQcParams, runtime: Runtime, reference: str | None
 ) -> list[ArrayBatch]:
     build = genome.UNKNOWN_BUILD
-    if reference and given.hashedets:
+    if reference and given.filesets:
         build = Bases(reference).build
     callsets = dict(given.callsets)
-    for number, path in given.hashedets.items():
+    for number, path in given.filesets.items():
         callsets[number] = str(parts / f"fileset-{number}")
         inputs.import_fileset(path, callsets[number], build)
     files = [
@@ -217,7 +217,8 @@ def _marker_flags(gates: GateSet, metrics: dict[str, np.ndarray], kept: np.ndarr
 
 def _unflagged(judged: _Markers) -> np.ndarray:
     """bool (M,): kept markers that fail no gate."""
-    usable = np.array(judged.status) == markers.KEPT
+    usable = np.zeros(len(judged.status), bool)
+    usable[judged.kept] = True
     usable[judged.flags.table.column("row").to_numpy()] = False
     return usable
 
