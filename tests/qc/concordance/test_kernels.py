@@ -40,6 +40,15 @@ def test_packing_and_flipping_lose_nothing(samples: int) -> None:
     assert out.tolist() == [[row[k] for k in chosen] for row in expected]
 
 
+def test_weights_are_what_each_genotype_of_another_would_score() -> None:
+    rng = np.random.default_rng(6)
+    genotypes, scores = rng.integers(0, 4, (7, 5)).astype(np.int8), rng.integers(-(1 << 20), 1 << 20, (7, 16))
+    out = np.full((5, 21), np.nan, np.float32)
+    kernels.weigh(genotypes, scores, out)
+    for sample, site, other in np.ndindex(5, 7, 3):
+        assert out[sample, 3 * site + other] == scores[site, 4 * int(genotypes[site, sample]) + other]
+
+
 def test_pairs_are_counted_and_scored_site_by_site() -> None:
     rng = np.random.default_rng(1)
     arrays, wgs = (rng.choice(np.array([0, 1, 2, -9], np.int8), (25, n)) for n in (40, 50))

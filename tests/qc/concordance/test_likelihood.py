@@ -74,7 +74,13 @@ def test_verdicts_turn_at_the_thresholds() -> None:
 
 @pytest.mark.parametrize(
     ("llr", "name"),
-    [([0, 9, 5, 7], "parent_child"), ([0, 5, 9, 7], "full_sibs"), ([0, 5, 7, 9], ""), ([9, 2, 2, 2], "")],
+    [
+        ([0, 9, 5, 7], "parent_child"),
+        ([0, 5, 9, 7], "full_sibs"),
+        ([0, 5, 7, 9], ""),
+        ([9, 2, 7, 2], ""),
+        ([-9, 3, 2, 1], ""),
+    ],
 )
 def test_only_relatives_of_the_first_degree_are_named(llr: list[float], name: str) -> None:
     assert likelihood.relation_of(np.array(llr, float), 4.0)[0] == name

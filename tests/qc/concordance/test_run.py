@@ -64,7 +64,10 @@ def _people(rng: np.random.Generator) -> tuple[People, dict[int, int], list[int]
 def _mistakes(twins: dict[int, int], others: list[int]) -> tuple[list[int], dict[int, str]]:
     really, kinds = list(range(PAIRS)), {}
     swaps = [(0, 1), (6, 7), (8, 10), (500, 501), (600, 900)]  # parents; sibs; parent and child; strangers
-    swaps += [(min(twins), 700), (710, twins[min(twins) + 2])] + [(720 + 2 * k, 880 - 2 * k) for k in range(30)]
+    pair = min(twins) + 4  # both twins are misplaced: either's genome fits, and only one makes an exchange
+    swaps += [(pair, 741), (twins[pair], 740), (min(twins), 700), (710, twins[min(twins) + 2])] + [
+        (750 + 2 * k, 880 - 2 * k) for k in range(30)
+    ]
     for one, other in swaps:
         really[one], really[other] = other, one
         kinds |= {one: "swap", other: "swap"}

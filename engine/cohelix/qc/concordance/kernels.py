@@ -62,6 +62,19 @@ def unpack(words: np.ndarray, samples: np.ndarray, out: np.ndarray) -> None:
 
 
 @kernel
+def weigh(genotypes: np.ndarray, scores: np.ndarray, out: np.ndarray) -> None:
+    """out[sample, 3 * site + g] = scores[site, 4 * genotype of the sample + g]: what a candidate with g would score.
+
+    genotypes int8 (sites, samples; 3 missing), scores int64 (sites, 16), out float32 (samples, 3 * sites).
+    """
+    for sample in range(genotypes.shape[1]):
+        for site in range(genotypes.shape[0]):
+            cell = 4 * genotypes[site, sample]
+            for other in range(3):
+                out[sample, 3 * site + other] = scores[site, cell + other]
+
+
+@kernel
 def compare_pairs(
     arrays: np.ndarray, wgs: np.ndarray, left: np.ndarray, right: np.ndarray, scores: np.ndarray, tables: np.ndarray,
     sums: np.ndarray,

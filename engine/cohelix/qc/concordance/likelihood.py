@@ -114,13 +114,13 @@ def compare(arrays: np.ndarray, wgs: np.ndarray, left: np.ndarray, right: np.nda
 
 
 def relation_of(llr: np.ndarray, threshold: float) -> tuple[str, float]:
-    """(parent_child or full_sibs, its LLR) where that is the likeliest of the relations; ("", NaN) where none is.
+    """(parent_child or full_sibs, its LLR) where that is the likeliest of `MODELS`; ("", NaN) where it is not.
 
     `llr` (models,). Second degree is there so that half sibs are not taken for sibs; it is not told from the likeness
     of two strangers of one ancestry, and never named.
     """
-    name, best = max(zip(MODELS[1:], llr[1:].tolist(), strict=True), key=lambda pair: pair[1])
-    return (name, best) if best >= threshold and name != "second_degree" else ("", float("nan"))
+    name, best = max(zip(MODELS, llr.tolist(), strict=True), key=lambda pair: pair[1])
+    return (name, best) if best >= threshold and name in ("parent_child", "full_sibs") else ("", float("nan"))
 
 
 def verdicts(n_compared: np.ndarray, llr: np.ndarray, params: ConcordanceParams) -> np.ndarray:

@@ -45,7 +45,7 @@ class _Search:
 
 def search(
     queries: np.ndarray, candidates: np.ndarray, chosen: np.ndarray, n_candidates: int, scores: np.ndarray, kept: int,
-    runtime: Runtime, *, candidate_block: int = CANDIDATE_BLOCK, wave: int = WAVE,
+    runtime: Runtime, *, candidate_block: int | None = None, wave: int = WAVE,
 ) -> np.ndarray:  # fmt: skip
     """int64 (len(chosen), kept): the best candidates of each chosen query, best first, -1 where there are fewer.
 
@@ -53,13 +53,14 @@ def search(
     Equal scores are in the order of the candidates.
     """
     coarse = np.rint(scores / _COARSE).astype(np.int64)
+    step = candidate_block or CANDIDATE_BLOCK
     shared = runtime.share(queries), runtime.share(candidates), runtime.share(coarse)
     rows = np.full((len(chosen), kept), -1, np.int64)
     for start in range(0, len(chosen), wave):
         part = chosen[start : start + wave]
         tasks = [
-            _Search(*shared, part, first, min(first + candidate_block, n_candidates), kept)
-            for first in range(0, n_candidates, candidate_block)
+            _Search(*shared, part, first, min(first + step, n_candidates), kept)
+            for first in range(0, n_candidates, step)
         ]
         best_scores, best_rows = _free(len(part), kept)
         for of_scores, of_rows in runtime.map(_search, tasks, label="partners"):
@@ -81,8 +82,8 @@ def _merge(scores: np.ndarray, rows: np.ndarray, best_scores: np.ndarray, best_r
 
 
 def _search(task: _Search) -> tuple[np.ndarray, np.ndarray]:
-    scores = task.scores().reshape(-1, 4, 4)[:, :, :3]
-    stretches = _stretches(np.abs(scores).max(axis=(1, 2)))
+    scores = task.scores()
+    stretches = _stretches(np.abs(scores).max(axis=1))
     found = genotypes_of(task.candidates(), np.arange(task.first, task.end))
     shown = [_as_shares(found[low:high]) for low, high in stretches]
     queries = task.queries()
@@ -92,8 +93,8 @@ def _search(task: _Search) -> tuple[np.ndarray, np.ndarray]:
         genotypes = genotypes_of(queries, task.chosen[start:end])
         total = np.zeros((end - start, task.end - task.first), np.int64)
         for (low, high), shares in zip(stretches, shown, strict=True):
-            of_query = np.take_along_axis(scores[low:high], genotypes[low:high, :, None].astype(np.int64), axis=1)
-            weights = of_query.transpose(1, 0, 2).reshape(end - start, -1).astype(np.float32)
+            weights = np.empty((end - start, 3 * (high - low)), np.float32)
+            kernels.weigh(genotypes[low:high], scores[low:high], weights)
             total += (weights @ shares).astype(np.int64)
         kernels.keep_best(total, task.first, best_scores[start:end], best_rows[start:end])
     return best_scores, best_rows
@@ -160,11 +161,11 @@ class Partner:
 def find_partners(
     side: str, arrays: np.ndarray, wgs: np.ndarray, n_candidates: int, links: Linked, scores: np.ndarray,
     params: ConcordanceParams, runtime: Runtime,
-) -> list[Partner]:  # fmt: skip
-    """Who the sample of `side` ("array" or "wgs") of each failing link is, in the order of the links.
+) -> list[list[Partner]]:  # fmt: skip
+    """Who the sample of `side` ("array" or "wgs") of each failing link may be, in the order of the links: at least one.
 
-    Samples linked to it are not asked again. Where several are the same person, one that is not matched by its own
-    link goes first: an identical twin who is in the right place explains nothing.
+    Samples linked to it are not asked again. Where several are the same person, those that are not matched by their
+    own links are all that is returned: an identical twin who is in the right place explains nothing.
     """
     failing = np.flatnonzero(~links.matches)
     own, other = links.by_row(side), links.by_row("wgs" if side == "array" else "array")
@@ -191,33 +192,49 @@ def find_partners(
         asked = {int(linked[j]) for j in own[sample]}
         found = [p for p in range(ends[at], ends[at + 1]) if int(pair[1][p]) not in asked]
         taken = {p: any(links.matches[j] for j in other.get(int(pair[1][p]), [])) for p in found}
-        partners.append(_choose(Partner(link, side, sample), found, taken, pair[1], compared, threshold, params))
+        partners.append(_possible(Partner(link, side, sample), found, taken, pair[1], compared, threshold, params))
     return partners
 
 
-def _choose(
+def _possible(
     nobody: Partner, found: list[int], taken: dict[int, bool], rows: np.ndarray, compared: Compared, threshold: float,
     params: ConcordanceParams,
-) -> Partner:  # fmt: skip
-    """Of the pairs `found`, the same person, else the closest relative of the first degree, else `nobody`."""
-    llr = compared.llr
+) -> list[Partner]:  # fmt: skip
+    """Of the pairs `found`, those of the same person, else the closest relative of the first degree, else `nobody`."""
+    llr, same = compared.llr, MODELS.index("same")
     enough = [p for p in found if compared.n_compared[p] >= params.min_sites]
-    same = MODELS.index("same")
     relations = {p: ("same", float(llr[p, same])) for p in enough if llr[p, same] >= threshold}
-    chosen = min(relations, key=lambda p: (taken[p], -llr[p, same], rows[p]), default=-1)
-    if chosen < 0:
+    chosen = sorted(relations, key=lambda p: (-llr[p, same], rows[p]))
+    chosen = [p for p in chosen if not taken[p]] or chosen
+    if not chosen:
         close = {p: relation_of(llr[p], threshold) for p in enough}
         relations = {p: relation for p, relation in close.items() if relation[0]}
-        chosen = min(relations, key=lambda p: (-relations[p][1], rows[p]), default=-1)
-    others = [float(llr[p, same]) for p in found if p != chosen]
-    second = max(others, default=np.nan)
-    if chosen < 0:
-        return replace(nobody, second_llr=second)
-    name, relation_llr = relations[chosen]
-    return replace(
-        nobody, partner=int(rows[chosen]), n_compared=int(compared.n_compared[chosen]), llr=float(llr[chosen, same]),
-        second_llr=second, relation=name, relation_llr=relation_llr,
-    )  # fmt: skip
+        chosen = sorted(relations, key=lambda p: (-relations[p][1], rows[p]))[:1]
+
+    def best_but(one: int) -> float:
+        return max((float(llr[p, same]) for p in found if p != one), default=float("nan"))
+
+    return [
+        replace(
+            nobody, partner=int(rows[p]), n_compared=int(compared.n_compared[p]), llr=float(llr[p, same]),
+            second_llr=best_but(p), relation=relations[p][0], relation_llr=relations[p][1],
+        ) for p in chosen
+    ] or [replace(nobody, second_llr=best_but(-1))]  # fmt: skip
+
+
+def settle(possible: list[list[Partner]], links: Linked) -> list[Partner]:
+    """One partner of each list, of both sides: one that makes an exchange of two links, else the first.
+
+    Two places may hold the same genome (an identical twin, a person who is there twice), and both may have failed.
+    """
+    pairs = {_pair(partner) for several in possible for partner in several if partner.relation == "same"}
+    owners = {"array": links.by_row("wgs"), "wgs": links.by_row("array")}
+
+    def exchanges(partner: Partner) -> bool:
+        own = owners[partner.side].get(partner.partner, [])
+        return any(_is_exchanged(partner.link, link, links, pairs) for link in own)
+
+    return [next((partner for partner in several if exchanges(partner)), several[0]) for several in possible]
 
 
 KINDS = ("swap", "shift", "unlinked", "duplicate", "relative", "none")

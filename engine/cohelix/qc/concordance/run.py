@@ -66,9 +66,10 @@ def qc_concordance(
         compared = _compare_all(*genotypes, left[present], right[present], scores, runtime)
         verdict = likelihood.verdicts(compared.n_compared, compared.llr[:, 0], params)
         linked = Linked(left[present], right[present], verdict == "match")
-        found: list[Partner] = []
+        possible: list[list[Partner]] = []
         for side, other in (("array", of_wgs), ("wgs", of_arrays)):
-            found += partners.find_partners(side, *genotypes, other.n_samples, linked, scores, params, runtime)
+            possible += partners.find_partners(side, *genotypes, other.n_samples, linked, scores, params, runtime)
+        found = partners.settle(possible, linked)
         table = _links_table(pairs, present, compared, verdict)
         of_partners = _partners_table(found, linked, np.flatnonzero(present), compared, params, of_arrays, of_wgs)
         _write(folder / "concordance.parquet", table)
