@@ -136,6 +136,11 @@ class ArrayQcParams:
     """"b_allele": BAF is regressed on the frequency of the allele that the sample does not have. "minor": on the minor
     allele frequency whichever the sample has, as BAFRegress does (Jun 2012), and with its bias at high frequencies."""
 
+    no_call_baf: float = 0.25
+    """No calls with BAF this near 0 or 1, and a signal as strong as a call's, take part in the regression as AA or BB.
+    Strange DNA itself makes no calls of homozygotes; to leave those out, as BAFRegress does (0 here), makes a third
+    less of 15 %."""
+
     sex_markers: int = 10
     """Markers of a chromosome below which nothing is said of its copies: LRR has a deviation of about 0.2 a marker."""
 
@@ -213,6 +218,7 @@ class ArrayQcParams:
             choices.between(name, getattr(self, name), 0.0, 1.0)
         choices.between("common_maf", self.common_maf, 0.0, 0.5)
         choices.between("duplicate_maf", self.duplicate_maf, 0.0, 0.5)
+        choices.between("no_call_baf", self.no_call_baf, 0.0, 0.5)
         choices.between("duplicate_concordance", self.duplicate_concordance, 0.5, 1.0)
         choices.between("min_frequency_calls", self.min_frequency_calls, 1, 1_000_000)
         choices.between("sex_markers", self.sex_markers, 1, 100_000)

@@ -161,8 +161,10 @@ def _add(
     zeroed = np.array([marker.is_zeroed for marker in block.markers], bool)
     counted = np.array([marker.is_counted for marker in block.markers], bool) & ~zeroed
     place = places(build, [marker.contig for marker in block.markers], [marker.position for marker in block.markers])
-    x_a, x_b = _regressed_on(_frequencies(block, params.min_frequency_calls), params.contamination_frequency)
-    kernels.tally(block.calls, block.values, place, counted, zeroed, x_a, x_b, counts, sums, gencall)
+    x_a, x_b = _regressed_on(_frequencies(block, params), params.contamination_frequency)
+    kernels.tally(
+        block.calls, block.values, place, counted, zeroed, x_a, x_b, params.no_call_baf, counts, sums, gencall
+    )
     return int(counted.sum()), int((counted & (place != kernels.ON_Y)).sum()), int(zeroed.sum())
 
 
@@ -178,14 +180,19 @@ def places(build: str, contigs: Sequence[str], positions: Sequence[int]) -> np.n
     return out
 
 
-def _frequencies(block: Block, fewest: int) -> np.ndarray:
-    """float64 (markers,): frequency of B in the training set of the clusters, else in the batch; NaN below `fewest`."""
+def _frequencies(block: Block, params: ArrayQcParams) -> np.ndarray:
+    """float64 (markers,): frequency of B in the training set of the clusters, else in the batch.
+
+    NaN where both are of too few, or where the clusters are bad: BAF means nothing there.
+    """
+    fewest = params.min_frequency_calls
     called = block.calls >= 0
     n = called.sum(axis=1)
     in_batch = np.where(called, block.calls, 0).sum(axis=1) / np.maximum(2 * n, 1)
     trained, trained_on = np.array([marker.frequency_b for marker in block.markers], np.float64).reshape(-1, 2).T
     known = np.where(trained_on >= fewest, trained, np.where(n >= fewest, in_batch, np.nan))
-    return np.asarray(known, np.float64)
+    bad = np.array([marker.gentrain < params.min_gentrain for marker in block.markers], bool)  # NaN is not
+    return np.where(bad, np.nan, known)
 
 
 def _regressed_on(frequency: np.ndarray, how: str) -> tuple[np.ndarray, np.ndarray]:

@@ -35,6 +35,9 @@ N_SUMS = 18
 NO_ALLELE = -3
 """Number of an allele that a line does not list: no call has it."""
 
+WEAK_LRR = -0.5
+"""No calls with less signal than this are failures of the chip, which tell nothing of its DNA."""
+
 GENCALL_BINS = 1001
 """Bins of the GenCall score: thousandths, which is how it is written."""
 
@@ -118,13 +121,14 @@ def copies_of_b(alleles: np.ndarray, a: int, b: int, out: np.ndarray) -> int:
 @kernel
 def tally(
     calls: np.ndarray, values: np.ndarray, place: np.ndarray, counted: np.ndarray, zeroed: np.ndarray, x_a: np.ndarray,
-    x_b: np.ndarray, counts: np.ndarray, sums: np.ndarray, gencall: np.ndarray,
+    x_b: np.ndarray, no_call_baf: float, counts: np.ndarray, sums: np.ndarray, gencall: np.ndarray,
 ) -> None:  # fmt: skip
     """Add m markers of n samples to counts int64 (n, N_COUNTS), sums float64 (n, N_SUMS), gencall int32 (n, 1001).
 
     calls int8 (m, n); values float64 (m, n, 3). place (m,): AUTOSOME, ... counted (m,): part of the call rate. zeroed
     (m,): no cluster, so that nothing counts. x_a, x_b (m,): what BAF is regressed on in AA and in BB, NaN for not
-    at all. Sums are in the order of the markers, whatever the blocks.
+    at all. no_call_baf: no calls with BAF this near 0 or 1, and LRR above WEAK_LRR, are AA or BB there.
+    Sums are in the order of the markers, whatever the blocks.
     """
     for m in range(calls.shape[0]):
         if zeroed[m]:
@@ -154,23 +158,25 @@ def tally(
                 elif where == ON_Y:
                     count[Y_LRR] += 1
                     total[SUM_Y_LRR] += lrr
-            if where == AUTOSOME and call >= 0 and math.isfinite(baf):
+            if where != AUTOSOME or not math.isfinite(baf):
+                continue
+            if call >= 0:
                 off = baf - call / 2
                 count[BAF_CALLED] += 1
                 total[SUM_BAF_OFF2] += off * off
-                if call == 1:
-                    count[BAF_HET] += 1
-                    total[SUM_BAF_HET] += baf
-                    total[SUM_BAF_HET2] += baf * baf
-                elif not math.isnan(x_a[m]):
-                    of_b = call == 2
-                    x = x_b[m] if of_b else x_a[m]
-                    count[HOM_B if of_b else HOM_A] += 1
-                    total[X_A + of_b] += x
-                    total[BAF_A + of_b] += baf
-                    total[XX_A + of_b] += x * x
-                    total[XBAF_A + of_b] += x * baf
-                    total[BAF2_A + of_b] += baf * baf
+            if call == 1:
+                count[BAF_HET] += 1
+                total[SUM_BAF_HET] += baf
+                total[SUM_BAF_HET2] += baf * baf
+            elif not math.isnan(x_a[m]) and (call >= 0 or (min(baf, 1 - baf) < no_call_baf and lrr > WEAK_LRR)):
+                of_b = call == 2 or (call < 0 and baf > 0.5)
+                x = x_b[m] if of_b else x_a[m]
+                count[HOM_B if of_b else HOM_A] += 1
+                total[X_A + of_b] += x
+                total[BAF_A + of_b] += baf
+                total[XX_A + of_b] += x * x
+                total[XBAF_A + of_b] += x * baf
+                total[BAF2_A + of_b] += baf * baf
 
 
 @kernel
