@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from tests.oracles.genotypes import copies_of
 
@@ -115,10 +116,10 @@ def residuals(values: Sequence[float], rows: Sequence[Sequence[float]]) -> list[
     ]
 
 
-def log_likelihood(alpha: float, reads: Sequence[tuple[int, int, float]], error: float = 0.001) -> float:
-    """Of reads (ref, alt, frequency of ref) at hom-alt sites, a share `alpha` of them from another person."""
-    total = 0.0
-    for ref, alt, frequency in reads:
-        p = alpha * frequency * (1 - error) + (1 - alpha * frequency) * error
-        total += ref * math.log(p) + alt * math.log1p(-p)
-    return total
+def log_likelihood(alpha: float, ref: np.ndarray, alt: np.ndarray, frequency: np.ndarray) -> float:
+    """Of reads of either allele at sites where a sample is homozygous for `alt`, a share `alpha` from another person.
+
+    frequency: of `ref`. One read in a thousand is wrong.
+    """
+    p = alpha * frequency * 0.999 + (1 - alpha * frequency) * 0.001
+    return float((ref * np.log(p) + alt * np.log(1 - p)).sum())

@@ -44,17 +44,18 @@ def contamination_of(callset: Callset, samples: dict[str, np.ndarray], params: S
 def estimate(alphas: Sequence[float], likelihoods: Sequence[float], drop: float) -> tuple[float, float, float]:
     """(share, low, high): where the log-likelihood is highest, and where it has fallen by `drop` on either side.
 
-    Between grid points it is the parabola through the highest point and its neighbours; the ends of the interval lie on
-    straight lines between points. A side that never falls so far ends with the grid.
+    On the scale of the root of the share, where the log-likelihood is nearly a parabola: the top is that of the one
+    through the highest point and its neighbours, and the root of the fall from it is straight between grid points.
+    A side that never falls so far ends with the grid.
     """
-    top = int(np.argmax(likelihoods))
-    share, height = alphas[top], likelihoods[top]
-    if 0 < top < len(alphas) - 1:
-        share, height = _vertex(alphas[top - 1 : top + 2], likelihoods[top - 1 : top + 2])
-    target = height - drop
-    low = _crossing(share, height, list(zip(alphas, likelihoods, strict=True))[: top + 1][::-1], target, -1)
-    high = _crossing(share, height, list(zip(alphas, likelihoods, strict=True))[top:], target, +1)
-    return share, low, high
+    top, roots = int(np.argmax(likelihoods)), [alpha**0.5 for alpha in alphas]
+    peak, height = roots[top], likelihoods[top]
+    if 0 < top < len(roots) - 1:
+        peak, height = _vertex(roots[top - 1 : top + 2], likelihoods[top - 1 : top + 2])
+    falls = [(root, max(0.0, height - likelihood) ** 0.5) for root, likelihood in zip(roots, likelihoods, strict=True)]
+    low = _crossing(peak, [point for point in falls[::-1] if point[0] < peak], drop**0.5)
+    high = _crossing(peak, [point for point in falls if point[0] > peak], drop**0.5)
+    return peak**2, low**2, high**2
 
 
 def _vertex(x: Sequence[float], y: Sequence[float]) -> tuple[float, float]:
@@ -69,15 +70,11 @@ def _vertex(x: Sequence[float], y: Sequence[float]) -> tuple[float, float]:
     return x[1] + step, y[1] + tilt * step + bend * step * step
 
 
-def _crossing(
-    share: float, height: float, points: Sequence[tuple[float, float]], target: float, direction: int
-) -> float:
-    """Where straight lines from the top outward through `points` first reach `target`."""
-    before = (share, height)
-    for x, y in points:
-        if (x - share) * direction <= 0:
-            continue
-        if y <= target:
-            return before[0] + (x - before[0]) * (before[1] - target) / (before[1] - y)
-        before = (x, y)
+def _crossing(peak: float, outward: Sequence[tuple[float, float]], target: float) -> float:
+    """Where straight lines from (peak, 0) through the points `outward` first reach `target`."""
+    before = (peak, 0.0)
+    for x, fall in outward:
+        if fall >= target:
+            return before[0] + (x - before[0]) * (target - before[1]) / (fall - before[1])
+        before = (x, fall)
     return before[0]
