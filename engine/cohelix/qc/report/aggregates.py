@@ -12,6 +12,8 @@ from cohelix.qc.report.disclosure import SMALL, merged_bins, pooled, quantile, r
 from cohelix.qc.report.figures import Bins, Box, Cell, Cut, Figure
 
 BINS = 48
+COARSE = 4
+"""Bins to a coarse edge."""
 BATCH_EFFECT = 0.5
 """Cohen's d of a batch against all others that All of Us calls an effect (genomic quality report, release v8)."""
 
@@ -40,8 +42,9 @@ def edges_of(low: float, high: float, cuts: Sequence[Cut], pieces: int = BINS) -
     """Round edges from low to high, and on to cut-offs that lie less than one and a half spans away."""
     span = high - low or abs(high) / 10 or 1.0
     near = [cut.value for cut in cuts if low - 1.5 * span <= cut.value <= high + 1.5 * span]
-    low, high = min([low, *near]), max([high, *near])
-    step = step_of(high - low or span, pieces)
+    step = step_of(max([high, *near]) - min([low, *near]) or span, pieces)
+    room = 2 * step  # beyond a cut-off there is a place for those who fail
+    low, high = min([low, *(value - room for value in near)]), max([high, *(value + room for value in near)])
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return np.arange(first, max(last, first + 1) + 1) * step
 
@@ -56,9 +59,11 @@ def distribution(
     if ends is None:
         return None
     edges = edges_of(*ends, cuts)
+    everybody = [("all", known)] if len(groups.names) > 1 else []
+    of_groups = [(group, known & (groups.codes == code)) for code, group in enumerate(groups.names)]
     series = []
-    for code, group in enumerate(groups.names):
-        inside = values[known & (groups.codes == code)]
+    for group, members in everybody + of_groups:
+        inside = values[members]
         bins = binned(inside, edges)
         if bins:
             places = tuple((float(edges[start]), float(edges[end])) for start, end, _ in bins)
@@ -73,9 +78,18 @@ def distribution(
 
 
 def binned(values: np.ndarray, edges: np.ndarray) -> list[tuple[int, int, int]]:
-    """People by bin, with those beyond the ends in the end bins, and small bins merged."""
+    """People by bin, with those beyond the ends in the end bins, and small bins merged.
+
+    The outermost bins reach on to the next coarse edge: where they end says little of who is furthest out.
+    """
     places = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
-    return merged_bins(np.bincount(places, minlength=len(edges) - 1))
+    bins = merged_bins(np.bincount(places, minlength=len(edges) - 1))
+    if bins:
+        start, end, count = bins[0]
+        bins[0] = (start // COARSE * COARSE, end, count)
+        start, end, count = bins[-1]
+        bins[-1] = (start, min(len(edges) - 1, -(-end // COARSE) * COARSE), count)
+    return bins
 
 
 def boxes(name: str, title: str, x_label: str, values: np.ndarray, groups: Groups) -> Figure | None:

@@ -88,5 +88,5 @@ def merged_bins(counts: np.ndarray) -> list[tuple[int, int, int]]:
         if not merged:
             return []
         first, _, before = merged.pop()
-        merged.append((first, len(counts), before + held))
+        merged.append((first, int(np.flatnonzero(counts)[-1]) + 1, before + held))
     return merged

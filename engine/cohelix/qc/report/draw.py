@@ -12,7 +12,7 @@ from cohelix.qc.report.sites import FREQUENCY_NAMES
 
 INK, GREY, RULE, FILL, CUT = "#1c2733", "#6b7680", "#d8dde2", "#7fa3bd", "#b23a30"
 LINES = ("#2f6690", "#c2703d", "#4c8c5a", "#8a5a9e", "#a8912f", "#4d9aa6", "#96556a", "#5f6b75")
-WIDTH = 6.4
+WIDTH = 4.6
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif", "font.sans-serif": ["Helvetica Neue", "Helvetica", "Arial", "DejaVu Sans"],
     "font.size": 8.5, "text.color": INK, "axes.edgecolor": RULE, "axes.labelcolor": GREY, "xtick.color": GREY,
@@ -54,21 +54,33 @@ def _canvas(figure: Figure) -> Any:
     except ImportError:
         raise ConfigError("the report needs matplotlib. Install it: pip install 'cohelix[report]'.") from None
     if figure.bins:
-        draw, height = _bins, 0.95 + 0.42 * len(figure.bins)
+        draw, height = _bins, 0.85 + 0.34 * len(figure.bins)
     elif figure.boxes:
         draw, height = _boxes, 0.8 + 0.3 * len(figure.boxes)
     elif figure.bars:
         draw, height = _bars, 0.8 + 0.24 * len(figure.bars)
     elif figure.cells:
-        draw, height = _cells, 4.2
+        draw, height = _cells, 3.5
     else:
-        draw, height = _lines, 3.2 if not figure.diagonal else 4.2
+        draw, height = _lines, 3.0 if not figure.diagonal else 3.8
     with matplotlib.rc_context(STYLE):
         canvas = Canvas(figsize=(WIDTH, height), layout="constrained")
         axes = canvas.add_subplot()
         draw(axes, figure)
         axes.set_xlabel(figure.x_label)
+        _shorten(axes.xaxis, figure)
         return canvas
+
+
+def _shorten(axis: Any, figure: Figure) -> None:
+    """Large numbers as 480k and 4.2M, shares of bars in per cent."""
+    from matplotlib.ticker import EngFormatter, MaxNLocator, PercentFormatter
+
+    if figure.bars:
+        axis.set_major_locator(MaxNLocator(4))
+        axis.set_major_formatter(PercentFormatter(1))
+    elif max(map(abs, axis.get_view_interval())) >= 10_000:
+        axis.set_major_formatter(EngFormatter(sep=""))
 
 
 def _bins(axes: Any, figure: Figure) -> None:
@@ -122,6 +134,8 @@ def _boxes(axes: Any, figure: Figure) -> None:
     axes.set_yticks([count - 1 - row for row in range(count)], names)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
+    axes.use_sticky_edges = False
+    axes.margins(x=0.06, y=0.1)
 
 
 def _bars(axes: Any, figure: Figure) -> None:
@@ -154,11 +168,6 @@ def _cells(axes: Any, figure: Figure) -> None:
     axes.set_ylim(-0.1, max(2.2, *(cell.y[1] for cell in figure.cells)))
     axes.set_ylabel(figure.y_label)
     axes.set_aspect("equal")
-    for cell in sorted(figure.cells, key=lambda cell: -cell.count)[:6]:
-        centre = ((cell.x[0] + cell.x[1]) / 2, cell.y[1])
-        axes.annotate(
-            f"about {cell.count:,}", centre, xytext=(0, 3), textcoords="offset points", ha="center", color=GREY
-        )
 
 
 def _lines(axes: Any, figure: Figure) -> None:

@@ -75,5 +75,5 @@ def _table_config(part: Figure | Table) -> dict[str, Any]:
 
 def _table(table: Table) -> dict[str, Any]:
     names = table.columns[1:]
-    data = {row[0]: dict(zip(names, row[1:], strict=True)) for row in table.rows}
+    data = {row[0].partition("\n")[0]: dict(zip(names, row[1:], strict=True)) for row in table.rows}
     return {"plot_type": "table", "pconfig": _table_config(table), "data": data}

@@ -28,6 +28,7 @@ nav a { color: var(--ink); margin-right: 1.1rem; text-decoration: none; border-b
 figure, .table { margin: 0; break-inside: avoid; }
 svg { width: 100%; height: auto; display: block; }
 table { border-collapse: collapse; font-size: .87rem; width: 100%; font-variant-numeric: tabular-nums; }
+.wide td:nth-child(2) { white-space: nowrap; }
 th { text-align: left; font-weight: 500; color: var(--grey); border-bottom: 1px solid var(--ink);
   padding: .25rem .9rem .25rem 0; }
 td { border-bottom: 1px solid var(--rule); padding: .3rem .9rem .3rem 0; vertical-align: top; }
@@ -79,12 +80,14 @@ def _table(table: Table) -> str:
         names = ["number"] if place in table.numbers else []
         names += ["source"] if table.columns[place] == "source" and tag == "td" else []
         marked = f' class="{" ".join(names)}"' if names else ""
-        return f"<{tag}{marked}>{escape(text)}</{tag}>"
+        first, line, rest = escape(text).partition("\n")
+        below = f'<br><span class="source">{rest}</span>' if line else ""
+        return f"<{tag}{marked}>{first}{below}</{tag}>"
 
     head = "".join(cell("th", place, name) for place, name in enumerate(table.columns))
     rows = "".join(f"<tr>{''.join(cell('td', p, text) for p, text in enumerate(row))}</tr>" for row in table.rows)
     note = f'<p class="note">{escape(table.note)}</p>' if table.note else ""
-    wide = " wide" if len(table.columns) > 4 else ""
+    wide = " wide" if "source" in table.columns else ""
     return (
         f'<div class="table{wide}" id="{table.name}"><h3>{escape(table.title)}</h3>'
         f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{note}</div>"

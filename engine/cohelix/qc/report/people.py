@@ -59,15 +59,10 @@ MARKER_PICTURES = (
     ("cluster_separation", "Cluster separation", "score"),
 )
 BATCH_METRICS = (
-    "mean_coverage",
-    "call_rate",
-    "contamination",
-    "n_snp",
-    "n_insertion",
-    "n_deletion",
-    "ti_tv",
-    "ins_del",
-)
+    ("mean_coverage", "Mean coverage"), ("call_rate", "Call rate"), ("contamination", "Contamination"),
+    ("n_snp", "SNPs"), ("n_insertion", "Insertions"), ("n_deletion", "Deletions"),
+    ("ti_tv", "Transitions per transversion"), ("ins_del", "Insertions per deletion"),
+)  # fmt: skip
 
 
 def sample_sections(made: Made) -> list[Section]:
@@ -118,7 +113,7 @@ def _missingness(table: pa.Table, groups: Groups) -> Figure | None:
 
 
 def _sex(table: pa.Table) -> Section:
-    step = 0.1
+    step = 0.05
     labels = ("copies of X, from depth", "copies of Y, from depth")
     x, y = numbers(table, "x_ploidy"), numbers(table, "y_ploidy")
     parts: list[Figure | Table | None] = [density("sex-ploidy", "Copies of X and Y", labels, x, y, step)]
@@ -136,7 +131,7 @@ def _sex(table: pa.Table) -> Section:
 
 def _batches(table: pa.Table) -> Section:
     labels = words(table, BATCH)
-    text = "Whether the batch that a sample was made in shows in its metrics."
+    text = "Bars from 25 to 75 per cent, lines from 5 to 95, a tick at the median, a dot at the mean."
     if labels is None:
         return Section("batches", "Batches", text)
     groups = Groups.of(labels)
@@ -144,22 +139,16 @@ def _batches(table: pa.Table) -> Section:
         return Section("batches", "Batches", text)
     parts: list[Figure | Table | None] = []
     rows = []
-    for metric in BATCH_METRICS:
+    for metric, title in BATCH_METRICS:
         values = numbers(table, metric)
-        picture = boxes(
-            f"batch-{metric}".replace("_", "-"),
-            f"{metric.replace('_', ' ')} by batch",
-            metric.replace("_", " "),
-            values,
-            groups,
-        )
+        picture = boxes(f"batch-{metric}".replace("_", "-"), title, "", values, groups)
         parts.append(picture)
         if picture is not None:
             effects = [cohens_d(values, groups.codes == code) for code in range(len(groups.names))]
             known = [(abs(d), group) for d, group in zip(effects, groups.names, strict=True) if not math.isnan(d)]
             if known:
                 size, group = max(known)
-                rows.append((metric.replace("_", " "), group, f"{size:.2f}", "yes" if size > BATCH_EFFECT else "no"))
+                rows.append((title, group, f"{size:.2f}", "yes" if size > BATCH_EFFECT else "no"))
     note = f"Cohen's d of a batch against all others; above {BATCH_EFFECT} it is called an effect."
     columns = ("metric", "batch that differs most", "d", "effect")
     effects_table = Table("batch-effects", "Batch effects", columns, tuple(rows), note, (2,))

@@ -6,8 +6,9 @@ from cohelix.qc.report.disclosure import shown
 from cohelix.qc.report.figures import Section, Table
 from cohelix.qc.report.gather import Made
 
+NOTE = "Below the name of a gate: the metric that it asks, where that is called otherwise."
 TITLES = {"samples": "samples", "variants": "sites", "arrays": "arrays", "concordance": "links"}
-COLUMNS = ("gate", "metric", "passes", "failed", "not evaluated", "source")
+COLUMNS = ("gate", "passes", "failed", "not evaluated", "source")
 
 
 def gate_section(made: list[Made]) -> Section | None:
@@ -22,9 +23,10 @@ def gate_section(made: list[Made]) -> Section | None:
             people = of_people and rule["kind"] != "marker"
             counts = [shown(rule[key]) if people else f"{rule[key]:,}" for key in ("failed", "not_evaluated")]
             passes = str(rule["passes"]).replace(">=", "≥").replace("<=", "≤")
-            rows.append((str(rule["gate"]), str(rule["metric"]), passes, *counts, str(rule["source"])))
+            named = rule["gate"] if rule["gate"] == rule["metric"] else f"{rule['gate']}\n{rule['metric']}"
+            rows.append((str(named), passes, *counts, str(rule["source"])))
         title = f"Gates of {TITLES[entry.kind]}: {entry.gates_name}"
-        tables.append(Table(f"gates-{entry.kind}", title, COLUMNS, tuple(rows), "", (3, 4)))
+        tables.append(Table(f"gates-{entry.kind}", title, COLUMNS, tuple(rows), NOTE, (2, 3)))
     if not tables:
         return None
     text = "A value that is not known neither passes nor fails: it is counted as not evaluated."
