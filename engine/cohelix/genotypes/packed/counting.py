@@ -6,10 +6,15 @@ Values are counted in the order 0, 1, 2, missing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from cohelix.errors import ContractError
+from cohelix.genotypes.callset import Callset, Shard
 from cohelix.genotypes.packed import kernels
+from cohelix.genotypes.packed.counts.kernels import count_records, tally_records
+from cohelix.genotypes.packed.reader import PackedReader, open_packed, rows_of_block
 
 
 def masks_of(groups: np.ndarray, n_groups: int) -> np.ndarray:
@@ -34,16 +39,56 @@ def count_groups_adj(block: np.ndarray, fails: np.ndarray, masks: np.ndarray) ->
     if masks.shape[1:] != block.shape[1:] or fails.shape[1:] != block.shape[1:] or len(fails) not in (0, len(block)):
         raise ContractError(f"block {block.shape}, fails {fails.shape} and masks {masks.shape} do not fit together.")
     out = np.empty((block.shape[0], masks.shape[0], 4), np.int64)
-    kernels.count_masked(block, fails, masks, out)
+    sizes = np.bitwise_count(masks).sum(axis=1, dtype=np.int64)
+    kernels.count_masked(block, fails, _paired(masks), sizes, out)
+    return out
+
+
+def count_shard(
+    callset: Callset, shard: Shard, masks: np.ndarray, start_row: int = 0, end_row: int | None = None
+) -> np.ndarray:
+    """`count_groups` over rows [start_row, end_row) of a shard (all, unless told), from its bytes as they lie there."""
+    with open_packed(callset, shard) as reader:
+        return count_rows(reader, masks, start_row, shard.n_sites if end_row is None else end_row)
+
+
+def count_rows(reader: PackedReader, masks: np.ndarray, start_row: int, end_row: int) -> np.ndarray:
+    """`count_groups` over rows [start_row, end_row) of an open PGEN."""
+    n_samples = reader.index.n_samples
+    if masks.shape[1] != reader.n_words:
+        raise ContractError(f"masks {masks.shape} do not fit {n_samples} samples.")
+    members, out = _members(masks, n_samples), np.empty((end_row - start_row, len(masks), 4), np.int64)
+    for low, high in _blocks(n_samples, start_row, end_row):
+        data, starts, ends, kinds, reference = reader.records(low, high)
+        counts = out[low - start_row : high - start_row]
+        reader.check(count_records(data, starts, ends, kinds, n_samples, reference, members, counts), low)
+    return out
+
+
+def tally_shard(callset: Callset, shard: Shard, row_class: np.ndarray, n_classes: int) -> np.ndarray:
+    """`tally_samples` over all rows of a shard, from its bytes as they lie there."""
+    with open_packed(callset, shard) as reader:
+        return tally_rows(reader, row_class, n_classes)
+
+
+def tally_rows(reader: PackedReader, row_class: np.ndarray, n_classes: int) -> np.ndarray:
+    """`tally_samples` over all rows of an open PGEN."""
+    row_class = _classes(row_class, n_classes)
+    n_samples, n_rows = reader.index.n_samples, reader.index.n_variants
+    if len(row_class) != n_rows:
+        raise ContractError(f"got {len(row_class)} classes for {n_rows} rows.")
+    out = np.zeros((n_classes, n_samples, 4), np.int64)
+    for low, high in _blocks(n_samples, 0, n_rows):
+        data, starts, ends, kinds, reference = reader.records(low, high)
+        here = row_class[low:high]
+        reader.check(tally_records(data, starts, ends, kinds, n_samples, reference, here, out), low)
     return out
 
 
 def tally_samples(block: np.ndarray, row_class: np.ndarray, n_classes: int, n_samples: int) -> np.ndarray:
     """int64 (n_classes, samples, 4): genotypes of each sample over the rows of each class (-1: row left out)."""
-    row_class = np.ascontiguousarray(row_class, np.int64)
+    row_class = _classes(row_class, n_classes)
     _check_rows(block, row_class, n_samples)
-    if row_class.size and not -1 <= row_class.min() <= row_class.max() < n_classes:
-        raise ContractError(f"expected classes -1 to {n_classes - 1}, got {row_class.min()} to {row_class.max()}.")
     out = np.zeros((n_classes, n_samples, 4), np.int64)
     kernels.tally_packed(block, row_class, out)
     return out
@@ -61,3 +106,42 @@ def sum_where(block: np.ndarray, weights: np.ndarray, value: int, n_samples: int
 def _check_rows(block: np.ndarray, per_row: np.ndarray, n_samples: int) -> None:
     if per_row.shape != block.shape[:1] or block.shape[1] != -(-n_samples // 32):
         raise ContractError(f"block {block.shape}, {per_row.shape} rows and {n_samples} samples do not fit together.")
+
+
+def _classes(row_class: np.ndarray, n_classes: int) -> np.ndarray:
+    row_class = np.ascontiguousarray(row_class, np.int64)
+    if row_class.size and not -1 <= row_class.min() <= row_class.max() < n_classes:
+        raise ContractError(f"expected classes -1 to {n_classes - 1}, got {row_class.min()} to {row_class.max()}.")
+    return row_class
+
+
+def _blocks(n_samples: int, start_row: int, end_row: int) -> Iterator[tuple[int, int]]:
+    rows = 8 * rows_of_block(n_samples)
+    return ((low, min(low + rows, end_row)) for low in range(start_row, end_row, rows))
+
+
+def _members(masks: np.ndarray, n_samples: int) -> kernels.Members:
+    """Masks in the layouts that the kernels ask for."""
+    bits = np.unpackbits(masks.astype("<u8").view(np.uint8), axis=1, bitorder="little")[:, ::2]
+    half = -(-masks.shape[1] // 2)
+    plain = np.zeros((len(masks), 8 * half), np.uint8)
+    plain[:, : 4 * masks.shape[1]] = np.packbits(bits, axis=1, bitorder="little")
+    patterns, cells = np.unique(np.packbits(bits[:, :n_samples], axis=0), axis=1, return_inverse=True)
+    patterns = np.unpackbits(patterns, axis=0)[: len(masks)].T
+    offsets = np.concatenate([[0], np.cumsum(patterns.sum(axis=1, dtype=np.int64))])
+    return kernels.Members(
+        _paired(masks),
+        plain.view("<u8").astype(np.uint64, copy=False),
+        bits.sum(axis=1, dtype=np.int64),
+        cells.reshape(-1).astype(np.int32),
+        offsets,
+        np.nonzero(patterns)[1],
+    )
+
+
+def _paired(masks: np.ndarray) -> np.ndarray:
+    """Masks as `kernels.split_row` lays out a row: words of the second half in the odd places."""
+    half = -(-masks.shape[1] // 2)
+    paired = masks[:, :half].copy()
+    paired[:, : masks.shape[1] - half] |= masks[:, half:] << np.uint64(1)
+    return paired

@@ -19,7 +19,7 @@ import numpy as np
 from cohelix import storage
 from cohelix.errors import InputError
 from cohelix.genotypes.callset import Callset, Shard
-from cohelix.genotypes.packed import kernels
+from cohelix.genotypes.packed.records import kernels
 
 BLOCK_GENOTYPES = 1 << 23
 """Genotypes in one block when a shard is read through: 2 MiB, which stays in the processor's cache."""
@@ -67,12 +67,13 @@ class PackedReader:
         index, reference = self.index, np.zeros(self.n_words, np.uint64)
         if start_row >= end_row:
             nothing = np.empty(0, np.int64)
-            return np.empty(0, np.uint8), nothing, nothing, np.empty(0, np.uint8), reference
+            return np.zeros(8, np.uint8), nothing, nothing, np.empty(0, np.uint8), reference
         first = int(index.references[start_row])
         origin, size = int(index.starts[first]), int(index.ends[end_row - 1] - index.starts[first])
         self.handle.seek(origin)
-        data = np.empty(size, np.uint8)
-        if self.handle.readinto(data.data) != size:
+        data = np.empty(size + 8, np.uint8)
+        data[size:] = 0
+        if self.handle.readinto(data[:size].data) != size:
             raise InputError(f"{self.name} became shorter while it was read. Restore it.")
         starts, ends = index.starts[first:end_row] - origin, index.ends[first:end_row] - origin
         if first < start_row:

@@ -1,0 +1,1 @@
+"""Counts of the records of a PGEN file, straight from their bytes."""

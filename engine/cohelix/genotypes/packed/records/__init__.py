@@ -1,0 +1,1 @@
+"""The records of a PGEN file: unpacked to rows, or counted as they are."""
