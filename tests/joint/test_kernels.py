@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cohelix.joint import batch, kernels, unify
+from cohelix.joint.annotation import kernels as annotation
 from cohelix.joint.genotype import kernels as g
 from cohelix.joint.gvcf import kernels as text_kernels
 from cohelix.joint.overlap import kernels as overlap
@@ -370,7 +371,9 @@ def digest(samples: list[dict[str, Any]], gq0_is_nocall: bool) -> batch.Records:
         [column("start"), end, column("start") + lead, end, column("gq"), column("dp"), codes, depths, quality]
     ).astype(np.int32)
     at = np.cumsum([0, *(len(s["records"]) for s in samples)], dtype=np.int64)
-    return batch.Records(np.ascontiguousarray(table), at, unify.keys_of(found, ref, alt_text), found)
+    silent = (np.zeros((len(table), n), np.int32) for n in (annotation.E_COLUMNS, annotation.COLUMNS))
+    keys = unify.keys_of(found, ref, alt_text)
+    return batch.Records(np.ascontiguousarray(table), at, keys, found, *silent, np.zeros(len(table), np.int64))
 
 
 @small

@@ -140,7 +140,7 @@ def _by_site(root: Path) -> tuple[list[dict[str, Any]], dict[str, list[int]], li
     partial = []
     for shard in opened.shards:
         here = pq.ParquetFile(root / shard.sites).read().to_pylist()
-        sites += here
+        sites += [{name: None if value != value else value for name, value in row.items()} for row in here]
         cells = callset.read_genotypes(opened, shard, 0, shard.n_sites)
         genotypes |= {row["id"]: cell.tolist() for row, cell in zip(here, cells, strict=True)}
         if shard.partial:

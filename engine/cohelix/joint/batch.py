@@ -10,11 +10,13 @@ import pyarrow as pa
 
 from cohelix.dataset import FileEntry
 from cohelix.joint import kernels, store, unify
+from cohelix.joint.annotation import kernels as a
 from cohelix.joint.genotype import kernels as g
 from cohelix.joint.overlap import kernels as o
 
 _BLOCK_COLUMNS = ["sample", "start", "end", "gq", "dp", "state"]
 _VARIANT_COLUMNS = ["sample", "start", "end", "gq", "dp", "allele1", "allele2", "ref", "alts", "ad", "pl"]
+_ANNOTATIONS = ["sb", "mq", "rank_sums"]
 
 
 @dataclass(frozen=True)
@@ -35,17 +37,21 @@ class Records:
     """Variant records of a batch: `records` (records, R_COLUMNS) int32 sorted by sample and start, `at` (samples + 1,).
 
     keys: the distinct alleles that the codes in `records` number; found: what the batch says of each (see
-    collect_alleles).
+    collect_alleles). evidence, annotations, mq_squared: as `annotation.kernels.sum_carriers` takes them.
     """
 
     records: np.ndarray
     at: np.ndarray
     keys: list[unify.Key]
     found: np.ndarray
+    evidence: np.ndarray
+    annotations: np.ndarray
+    mq_squared: np.ndarray
 
     @property
     def nbytes(self) -> int:
-        return int(self.records.nbytes + self.found.nbytes + 200 * len(self.keys))
+        arrays = (self.records, self.found, self.evidence, self.annotations, self.mq_squared)
+        return sum(array.nbytes for array in arrays) + 200 * len(self.keys)
 
 
 def read_records(root: str, batch: Batch, gq0_is_nocall: bool) -> Records:
@@ -53,7 +59,7 @@ def read_records(root: str, batch: Batch, gq0_is_nocall: bool) -> Records:
     table = (
         store.empty(store.VARIANT_SCHEMA)
         if batch.variants is None
-        else store.read_table(root, batch.variants, columns=_VARIANT_COLUMNS)
+        else store.read_variants(root, batch.variants, columns=[*_VARIANT_COLUMNS, *_ANNOTATIONS])
     )
     table, at = _of_samples(table, batch.numbers)
     start, end, gq, dp = (store.values(table, name) for name in ("start", "end", "gq", "dp"))
@@ -72,7 +78,29 @@ def read_records(root: str, batch: Batch, gq0_is_nocall: bool) -> Records:
     records[:, o.R_CODE1 : o.R_CODE2 + 1] = codes
     records[:, o.R_REF_READS : o.R_READS2 + 1] = kernels.called_depths(allele, ad_at, ad)
     records[:, o.R_QUALITY] = quality
-    return Records(records, at, unify.keys_of(found, ref, alts), found)
+    evidence = a.reference_evidence(pl_at, pl, ad_at, ad)
+    return Records(records, at, unify.keys_of(found, ref, alts), found, evidence, *_annotations(table))
+
+
+def _annotations(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    """Annotations of each record, (records, COLUMNS) int32, and its sum of squared mapping qualities."""
+    out = np.full((len(table), a.COLUMNS), -1, np.int32)
+    out[:, a.MQ_RANK :] = a.NO_RANK
+    mq_squared = np.full(len(table), -1, np.int64)
+    known, values = _fixed(table["sb"], 4)
+    out[known, : a.MQ_DEPTH] = values
+    known, values = _fixed(table["mq"], 2)
+    mq_squared[known], out[known, a.MQ_DEPTH] = values.T
+    known, values = _fixed(table["rank_sums"], 2)
+    out[known, a.MQ_RANK :] = values
+    return out, mq_squared
+
+
+def _fixed(column: pa.ChunkedArray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows have a list, and these lists, of `size` numbers each."""
+    at, values = _numbers(column)
+    known = np.flatnonzero(np.diff(at) == size)
+    return known, values[at[known][:, None] + np.arange(size)]
 
 
 def read_blocks(root: str, batch: Batch) -> tuple[np.ndarray, ...]:
@@ -125,15 +153,14 @@ def _text(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _numbers(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
-    array = _one(column, pa.list_(pa.int32()))
-    at = (
-        np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1]
-        if len(array)
-        else np.zeros(1, np.int32)
-    )
-    return at, np.frombuffer(array.values.buffers()[1], np.int32)[array.values.offset :] if len(
-        array.values
-    ) else np.zeros(1, np.int32)
+    kind = column.type.value_type.to_pandas_dtype()
+    array = _one(column, column.type)
+    if not len(array):
+        return np.zeros(1, np.int32), np.zeros(1, kind)
+    at = np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1]
+    if not len(array.values):
+        return at, np.zeros(1, kind)
+    return at, np.frombuffer(array.values.buffers()[1], kind)[array.values.offset :]
 
 
 def _one(column: pa.ChunkedArray, type_: pa.DataType) -> pa.Array:

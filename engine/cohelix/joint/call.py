@@ -22,6 +22,7 @@ from cohelix.genotypes import callset
 from cohelix.genotypes.schema import KINDS
 from cohelix.joint import finish, store, unify
 from cohelix.joint import sites as forced_sites
+from cohelix.joint.annotations import SiteAnnotations
 from cohelix.joint.batch import Batch, Records, allele_table, read_blocks, read_records
 from cohelix.joint.coverage import Regions, cover, regions_of
 from cohelix.joint.genotype import kernels as g
@@ -205,7 +206,7 @@ def run(task: Task) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="cohelix-") as folder:
         genotyped = genotype(task, cohort, held, rows, align, Path(folder))
         if rows:
-            result |= _write(task, cohort, rows, genotyped)
+            result |= _write(task, cohort, rows, genotyped, cut)
     result["totals"] = storage.join(task.writer.staging, "totals", task.bin.name)
     storage.write(result["totals"], genotyped.totals.to_bytes())
     task.writer.record(f"call-{task.bin.name}", result)
@@ -274,6 +275,7 @@ class Genotyped:
     site_counts: np.ndarray
     regions: Regions
     totals: Totals
+    annotations: SiteAnnotations
 
 
 def genotype(
@@ -287,7 +289,7 @@ def genotype(
     sex = np.array([genome.SEXES.index(s) for s in cohort.sexes], np.int8)
     out = Genotyped(
         [], [], np.zeros((len(rows), len(REASONS)), np.int64), np.zeros((len(rows), len(SITE_COUNTS)), np.int64),
-        regions, Totals.none(len(cohort.sample_ids), regions.numbers),
+        regions, Totals.none(len(cohort.sample_ids), regions.numbers), SiteAnnotations(len(rows)),
     )  # fmt: skip
     spill = len(rows) * len(cohort.sample_ids) > _HELD_BYTES
     for number, batch in enumerate(held.batches):
@@ -306,6 +308,7 @@ def genotype(
             start, end, gq, dp, state, at, settings, cells, known, out.reasons, out.site_counts,
             totals.samples, totals.outcomes,
         )  # fmt: skip
+        out.annotations.add(cells, alleles, records, best=task.params.overlap == "best")
         out.totals.samples[batch.columns] = totals.samples
         out.totals.outcomes[batch.columns] = totals.outcomes
         out.partial.append(_partial(cells, known, batch.columns))
@@ -360,20 +363,20 @@ def _partial(cells: np.ndarray, known: np.ndarray, columns: np.ndarray) -> np.nd
     return np.stack([row, columns[sample], code >> 2, code & 3, -cells[sample, row].astype(np.int64)], axis=1)
 
 
-def _write(task: Task, cohort: Cohort, rows: list[unify.Row], made: Genotyped) -> dict[str, Any]:
+def _write(task: Task, cohort: Cohort, rows: list[unify.Row], made: Genotyped, cut: list[list[int]]) -> dict[str, Any]:
     """Write the shard of finished cells, and add to the totals what these say only with their row's counts."""
     cells = finish.Cells(made.cells, len(rows), len(cohort.sample_ids))
     shard, files = callset.write_shard(
         task.writer,
         name=task.bin.name, contig=task.bin.contig, start=task.bin.start, end=task.bin.end, build=task.build,
-        sites=_site_table(task, rows, made), blocks=finish.genotypes(cells, rows, made.site_counts, made.regions,
+        sites=_site_table(task, rows, made, cut), blocks=finish.genotypes(cells, rows, made.site_counts, made.regions,
         made.totals), sample_ids=cohort.sample_ids, sexes=cohort.sexes,
         partial=finish.partial_table(made.partial), adj_blocks=finish.fails_adj(cells),
     )  # fmt: skip
     return {"shard": shard.to_meta(), "files": [[f.path, f.bytes, f.sha256] for f in files]}
 
 
-def _site_table(task: Task, rows: list[unify.Row], made: Genotyped) -> pa.Table:
+def _site_table(task: Task, rows: list[unify.Row], made: Genotyped, cut: list[list[int]]) -> pa.Table:
     contig = task.bin.contig
     columns: dict[str, Any] = {
         "contig": store.text([contig] * len(rows)),
@@ -386,6 +389,7 @@ def _site_table(task: Task, rows: list[unify.Row], made: Genotyped) -> pa.Table:
     columns |= {name: store.column(made.site_counts[:, i]) for i, name in enumerate(SITE_COUNTS)}
     columns["forced"] = store.column(np.array([row.forced for row in rows], bool))
     columns |= {f"missing_{name}": store.column(made.reasons[:, i]) for i, name in enumerate(REASONS) if i}
+    columns |= {name: store.column(values) for name, values in made.annotations.columns(rows, cut).items()}
     return pa.table(columns)
 
 

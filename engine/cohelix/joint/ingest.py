@@ -15,6 +15,7 @@ from cohelix.dataset import FileEntry, Writer
 from cohelix.errors import CohelixError, ConfigError, InputError
 from cohelix.genome import Contig
 from cohelix.joint import manifest, store, stretch
+from cohelix.joint.annotation import kernels as a
 from cohelix.joint.gvcf.reader import Blocks, GvcfReader, Region, Variants
 from cohelix.joint.kernels import flatten_blocks, join_bands, overlapping_block
 from cohelix.joint.schema import BANDS, MARGIN_BP, IngestParams
@@ -274,7 +275,14 @@ def _variant_table(
         _strings(variants.ref), _strings(variants.alts), _strings(variants.filters),
         _lists(variants.ad), _lists(variants.pl),
     ]  # fmt: skip
-    table = pa.table([*map(store.column, numbers), *texts], schema=pa.schema(list(store.VARIANT_SCHEMA)[:-1]))
+    found = variants.annotations
+    lists = [
+        _rows(found[:, : a.MQ_DEPTH], found[:, a.SB_REF_FORWARD] >= 0),
+        _rows(np.stack([variants.mq_squared, found[:, a.MQ_DEPTH]], axis=1), found[:, a.MQ_DEPTH] >= 0),
+        _rows(found[:, a.MQ_RANK :].astype(np.int16), (found[:, a.MQ_RANK :] != a.NO_RANK).any(axis=1)),
+    ]
+    columns = [*map(store.column, numbers), *texts, store.column(variants.quality), *lists]
+    table = pa.table(columns, schema=pa.schema(list(store.VARIANT_SCHEMA)[:-1]))
     if index.size != n:
         table = table.take(store.column(index))
     key = contig_number[variants.contig[index]] << 32 | number
@@ -288,6 +296,12 @@ def _strings(pair: tuple[np.ndarray, np.ndarray]) -> pa.Array:
 
 def _lists(pair: tuple[np.ndarray, np.ndarray]) -> pa.Array:
     return pa.ListArray.from_arrays(store.column(pair[0]), store.column(pair[1]))
+
+
+def _rows(values: np.ndarray, known: np.ndarray) -> pa.Array:
+    """Rows of `values` as lists, empty where not known."""
+    offsets = np.concatenate([[0], np.cumsum(known * values.shape[1])]).astype(np.int32)
+    return _lists((offsets, values[known].ravel()))
 
 
 def _write_parts(task: Task, names: list[str], pieces: _Pieces) -> tuple[list[dict[str, Any]], list[list[Any]]]:

@@ -54,9 +54,17 @@ VARIANT_SCHEMA = pa.schema(
         pa.field("filters", pa.string(), nullable=False),
         pa.field("ad", pa.list_(pa.int32()), nullable=False),  # ref, then each of alts; empty where missing
         pa.field("pl", pa.list_(pa.int32()), nullable=False),  # VCF's genotype order over ref and alts
+        # Annotations; stores made before they were kept lack them: see `read_variants`.
+        pa.field("qual", pa.float32(), nullable=False),  # -1 missing
+        pa.field("sb", pa.list_(pa.int32()), nullable=False),  # FORMAT/SB; empty where missing
+        pa.field("mq", pa.list_(pa.int64()), nullable=False),  # sum of squared mapping qualities, reads; or empty
+        pa.field("rank_sums", pa.list_(pa.int16()), nullable=False),  # tenths: MQRankSum, ReadPosRankSum; or empty
         pa.field("margin", pa.bool_(), nullable=False),
     ]
 )
+
+ANNOTATIONS = ("qual", "sb", "mq", "rank_sums")
+"""Columns of variant records that no genotype depends on: evidence behind the record, as its gVCF states it."""
 
 SAMPLE_SCHEMA = pa.schema(
     [
@@ -202,6 +210,7 @@ def to_parquet(table: pa.Table) -> bytes:
         compression="zstd",
         use_dictionary=[name for name in table.column_names if name not in delta],
         column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
+        write_statistics=[name for name in ("sample", "start", "end") if name in table.column_names],
         row_group_size=1 << 20,
         store_schema=False,
     )
@@ -211,6 +220,19 @@ def to_parquet(table: pa.Table) -> bytes:
 def read_table(root: str, entry: FileEntry, columns: list[str] | None = None) -> pa.Table:
     """A Parquet file of a data set (some of its columns), its checksum verified."""
     return pq.ParquetFile(pa.BufferReader(dataset.read_file(root, entry))).read(columns, use_threads=False)
+
+
+def read_variants(root: str, entry: FileEntry, columns: Sequence[str]) -> pa.Table:
+    """Columns of a file of variant records. Annotations that it lacks, as stores of old do, are all missing."""
+    table = read_table(root, entry, columns=list(columns))
+    n = len(table)
+    for name in (name for name in columns if name in ANNOTATIONS and name not in table.column_names):
+        kind = VARIANT_SCHEMA.field(name).type
+        lists = pa.types.is_list(kind) and pa.ListArray.from_arrays(
+            column(np.zeros(n + 1, np.int32)), column(np.zeros(0, kind.value_type.to_pandas_dtype()))
+        )
+        table = table.append_column(VARIANT_SCHEMA.field(name), lists or column(np.full(n, -1, np.float32)))
+    return table
 
 
 def cut_blocks(

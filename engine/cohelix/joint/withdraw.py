@@ -101,7 +101,10 @@ def _ever_there(root: str) -> set[str]:
 
 
 def _purge(calls: str, commit: dataset.Commit) -> None:
-    """Remove every version but the newest, and every file that only those named (the samples tables last)."""
+    """Remove every version but the newest, and every file that only those named.
+
+    From the oldest on, the samples table of each last: as long as there is more to do, the ids are found again.
+    """
     if dataset.unfinished(calls):
         raise InputError(
             "another run is writing to this store, so nothing was removed yet. Give the same command again when it is "
@@ -109,6 +112,7 @@ def _purge(calls: str, commit: dataset.Commit) -> None:
         )
     for version in range(1, commit.version):
         storage.remove(storage.join(calls, "_commit", f"{version:06d}.json"))
+        dataset.collect_garbage(calls)
     dataset.collect_garbage(calls)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from cohelix.errors import InputError, ReferenceMismatch
 from cohelix.genome import Contig
+from cohelix.joint.annotation import kernels as a
 from cohelix.joint.gvcf import bgzf, header, index
 from cohelix.joint.gvcf import kernels as k
 
@@ -55,7 +56,8 @@ class Variants:
     contig, start, end (start + length of REF), gq, dp, phase_set int32 (-1 missing). allele1, allele2 int16: 0 REF, k
     the k-th of `alts`, one more than there are alts the unnamed alternate (<NON_REF>), -1 a dot, -2 no second copy.
     phased int8. ref, alts (comma-separated), filters text; ad (REF, then each alt) and pl (VCF's genotype order)
-    number lists.
+    number lists. quality float32 (QUAL), annotations (records, COLUMNS) int32 and mq_squared int64: see
+    `annotation.kernels.read_annotations`.
     """
 
     contig: np.ndarray
@@ -72,6 +74,9 @@ class Variants:
     filters: tuple[np.ndarray, np.ndarray]
     ad: tuple[np.ndarray, np.ndarray]
     pl: tuple[np.ndarray, np.ndarray]
+    quality: np.ndarray
+    annotations: np.ndarray
+    mq_squared: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -310,14 +315,19 @@ def _variants(data: np.ndarray, lines: np.ndarray, contigs: Sequence[Contig]) ->
     contig, start, end, gq, dp, phase_set = (
         np.ascontiguousarray(rows[:, c]) for c in (k.CONTIG, k.START, k.END, k.GQ, k.DP, k.PHASE_SET)
     )
+    allele1, allele2 = rows[:, k.ALLELE1].astype(np.int16), rows[:, k.ALLELE2].astype(np.int16)
+    annotations = np.empty((len(rows), a.COLUMNS), np.int32)
+    mq_squared, quality = np.empty(len(rows), np.int64), np.empty(len(rows), np.float32)
+    filter_at, filter_length = rows[:, k.FILTER_AT].copy(), rows[:, k.FILTER_LEN].copy()
+    a.read_annotations(data, filter_at, filter_length, allele1, allele2, dp, annotations, mq_squared, quality)
     return Variants(
         contig,
         start,
         end,
         gq,
         dp,
-        rows[:, k.ALLELE1].astype(np.int16),
-        rows[:, k.ALLELE2].astype(np.int16),
+        allele1,
+        allele2,
         rows[:, k.PHASED].astype(np.int8),
         phase_set,
         text(k.REF_AT, k.REF_LEN),
@@ -325,6 +335,9 @@ def _variants(data: np.ndarray, lines: np.ndarray, contigs: Sequence[Contig]) ->
         filters,
         _with_ref_and_alt_depths(ad, rows),
         _numbers(data, rows, k.PL_AT, k.PL_LEN, np.where(haploid, named, named * (named + 1) // 2), contigs),
+        quality,
+        annotations,
+        mq_squared,
     )
 
 
