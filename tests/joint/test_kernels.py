@@ -441,7 +441,8 @@ def genotype(
     keys = [(r.key[0], r.key[1].decode(), r.key[2].decode()) for r in spelled]
     table = np.array(
         [(r.position, min(r.end, r.position + max_span),
-          unify.kind_of(r.ref, r.alt), unify.substitution_of(r.ref, r.alt), i % 2) for i, r in enumerate(spelled)],
+          unify.kind_of(r.ref, r.alt), unify.substitution_of(r.ref, r.alt), i % 2,
+          len(r.ref) == len(r.alt) == 1) for i, r in enumerate(spelled)],
         np.int32,
     ).reshape(-1, g.W_COLUMNS)  # fmt: skip
     alleles = batch.allele_table(digested, {r.key: i for i, r in enumerate(spelled)}, {}, rules.owned)
@@ -458,6 +459,7 @@ def genotype(
         "sites": np.zeros((shape[1], len(SITE_COUNTS)), np.int64),
         "samples": np.zeros((shape[0], len(SAMPLE_COUNTS)), np.int64),
         "outcomes": np.zeros((shape[0], 2, OUTCOMES), np.int64),
+        "noted": np.full(2 * len(digested.records), -9, np.int64), "noted_at": np.full(shape[0] + 1, -9, np.int64),
     }  # fmt: skip
     sex = np.array([s["sex"] for s in samples], np.int8)
     g.genotype_samples(
@@ -531,3 +533,8 @@ def test_genotypes_and_counts(samples: list[dict[str, Any]], choices: dict[str, 
             name: 0 if name in WITH_THE_ROW else counts[name] for name in SAMPLE_COUNTS
         }
         assert out["outcomes"][s].tolist() == [plain.outcomes(cells[0::2]), plain.outcomes(cells[1::2])]
+        noted = out["noted"][out["noted_at"][s] : out["noted_at"][s + 1]].tolist()
+        lone = [w for w, row in enumerate(spelled) if len(row.ref) == len(row.alt) == 1]
+        assert [(v >> 17, v >> 9 & 255, v >> 1 & 255, bool(v & 1)) for v in noted] == [
+            (w, *said) for w in lone if (said := plain.noted(cells[w]))
+        ]

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import os
+import random
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cohelix import genome
 from cohelix.genome import Bin
+from cohelix.genotypes import callset
 from cohelix.joint import coverage, finish
+from cohelix.joint.call import call
 from cohelix.joint.counting import kernels
 from cohelix.joint.genotype import kernels as g
+from cohelix.joint.ingest import ingest
 from cohelix.joint.overlap import kernels as o
-from cohelix.joint.schema import COVERAGE, HOMOZYGOSITY, SAMPLE_COUNTS
+from cohelix.joint.schema import COVERAGE, HOMOZYGOSITY, SAMPLE_COUNTS, CallParams, IngestParams
+from cohelix.runtime.local import LocalRuntime
+from tests.joint import made
 from tests.oracles import joint as plain
 
 EXAMPLES = int(os.environ.get("COHELIX_EXAMPLES", "300"))
@@ -78,6 +86,92 @@ def test_the_bases_of_a_bin_by_region() -> None:
     whole = coverage.regions_of("GRCh38", Bin(19, 0, 1_000_000, "20"), None, positions[:0])
     assert (whole.stretches.tolist(), [genome.REGIONS[n] for n in whole.numbers]) == ([[0, 1_000_000, 0]], ["chr20"])
     assert low > 0
+
+
+LENGTHS = {"chr2": 242_193_529, "chr20": 64_444_167, "chrX": 156_040_895, "chrY": 57_227_415}
+PLACES = [
+    ("chr2", 995_000),
+    ("chr20", 5_000),
+    ("chrX", genome.par_of("GRCh38", "chrX")[0][1] - 1_500),
+    ("chrY", 5_000_000),
+]
+
+
+def person(number: int) -> made.Gvcf:
+    """SNPs, deletions and multiallelic SNPs at places that people share, across the ends of bins and regions."""
+    draw = random.Random(number)
+    gvcf = made.Gvcf(f"made{number:02d}", dict(LENGTHS))
+    for contig, begin in PLACES:
+        at = begin
+        for site in range(begin + 100, begin + 12_000, 400):
+            gvcf.records.append(made.block(contig, at, site - 1, dp=draw.randint(5, 40), gq=draw.choice([0, 20, 99])))
+            gt, ad = draw.choice([("0/1", "14,13,0"), ("1/1", "1,26,0"), ("1/1", "0,31,0"), ("0/0", "30,0,0")])
+            ref, alt = ("ACG", "A") if site % 1600 == 500 else ("A", draw.choice("CG" if site % 2000 == 300 else "C"))
+            gvcf.records.append(made.variant(contig, site, ref, alt, gt, ad=ad, gq=draw.choice([15, 50, 99])))
+            at = site + len(ref) - (len(ref) > 1 and draw.random() < 0.5)  # some blocks lie over a deleted base
+        gvcf.records.append(made.block(contig, at, begin + 13_000, dp=draw.randint(5, 40)))
+    return gvcf
+
+
+def tables(opened: callset.Callset) -> dict[str, list[dict[str, Any]]]:
+    found = {name: opened.table(path).to_pylist() for name, path in opened.commit.meta["tables"].items()}
+    return found | {"samples": opened.samples().to_pylist()}
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[made.Gvcf], list[str]]:
+    folder = tmp_path_factory.mktemp("cohort")
+    people = [person(number) for number in range(7)]
+    sexes = ["male", "female", "unknown", "male", "female", "male", "female"]
+    rows = made.write(folder / "gvcfs", people)
+    lines = [f"{name}\t{path}\t{sex}" for (name, path), sex in zip(rows, sexes, strict=True)]
+    (folder / "manifest.tsv").write_text("\n".join(["sample_id\tpath\tsex", *lines]) + "\n")
+    return folder, people, sexes
+
+
+def called(folder: Path, name: str, **choices: Any) -> callset.Callset:
+    ingest(str(folder / "manifest.tsv"), str(folder / f"{name}.calls"), IngestParams(**choices), LocalRuntime(1))
+    return call(str(folder / f"{name}.calls"), str(folder / f"{name}.callset"), CallParams(), LocalRuntime(1))
+
+
+@pytest.mark.parametrize(("bin_bp", "batch_samples"), [(10_000, 100), (1_000_000, 2), (30_000_000, 3)])
+def test_totals_do_not_depend_on_how_the_work_is_cut(
+    cohort: tuple[Path, list[made.Gvcf], list[str]], bin_bp: int, batch_samples: int
+) -> None:
+    folder, people, sexes = cohort
+    opened = called(folder, f"cut-{bin_bp}", bin_bp=bin_bp, batch_samples=batch_samples)
+    found = tables(opened)
+    whole = folder / "whole.callset"
+    expected = tables(callset.open_callset(str(whole)) if whole.exists() else called(folder, "whole"))
+    assert found == expected
+    assert any(row["n_charr"] for row in found["samples"]) and any(row["n_sites"] for row in found["contamination"])
+    regions = {(row["sample"], row["region"]): row for row in found["regions"]}
+    assert {region for _, region in regions} == {"autosome", "chr20", "x_par", "x", "y"}
+    for s, gvcf in enumerate(people):
+        for region, counts in bases_of(gvcf).items():
+            assert [regions[s, region][name] for name in COVERAGE] == counts
+        rows = [row for (sample, _), row in regions.items() if sample == s]
+        for name in ("n_sites", "n_called", "n_hom_ref", "n_het", "n_hom_alt", "n_haploid_ref", "n_haploid_alt"):
+            assert sum(row[name] for row in rows) == found["samples"][s][name]
+        assert sum(row["n_ploidy_conflict"] for row in rows) == found["samples"][s]["missing_ploidy"]
+        hets = sum(record[0] == "chrX" and record[9].startswith("0/1") for record in gvcf.records)
+        conflicts = {"male": 0 < regions[s, "x"]["n_ploidy_conflict"] <= hets, "female": True, "unknown": True}
+        assert conflicts[sexes[s]] and (regions[s, "y"]["n_called"] == 0) == (sexes[s] == "female")
+
+
+def bases_of(gvcf: made.Gvcf) -> dict[str, list[int]]:
+    """Coverage by region, base by base, from the lines of a gVCF."""
+    out: dict[str, list[int]] = {}
+    for contig, begin in PLACES:
+        records, blocks = [], []
+        for line in gvcf.records:
+            if line[0] == contig:
+                parsed = plain.parse_line("\t".join(line), [contig])
+                (blocks if parsed["kind"] == "block" else records).append(parsed)
+        bases = np.arange(begin, begin + 13_001)
+        names = [genome.REGIONS[n] for n in genome.region_of("GRCh38", contig, bases)]
+        out |= plain.coverage(records, blocks, dict(zip((bases - 1).tolist(), names, strict=True)))
+    return out
 
 
 CELL = st.sampled_from([*range(-11, 5), *(g.FAILS_ADJ + cell for cell in range(5)), 0, 0, 1, 2])

@@ -492,6 +492,47 @@ def coverage(
     }
 
 
+def noted(cell: Cell) -> tuple[int, int, bool] | None:
+    """(reads of the reference, of the alternate, whether CHARR takes it) of a carrier of a lone SNP, if of any use."""
+    if cell.one or cell.call not in (1, 2) or cell.reads is None or cell.ref_reads is None:
+        return None
+    charr = is_charr(cell)
+    if charr or 10 <= cell.ref_reads + cell.reads <= 100:
+        return cell.ref_reads, cell.reads, charr
+    return None
+
+
+def is_charr(cell: Cell) -> bool:
+    """Hail's compute_charr: a hom-alt call of GQ 20 and DP 10 to 100 whose AD is stated and not 0 throughout."""
+    if cell.call != 2 or cell.one or cell.gq is None or cell.gq < 20 or cell.dp is None or not 10 <= cell.dp <= 100:
+        return False
+    return bool((cell.ref_reads or 0) + (cell.reads or 0))
+
+
+def charr(ref_reads: int, reads: int, ac: int, an: int) -> float:
+    """What a genotype adds to CHARR."""
+    return ref_reads / (ref_reads + reads) / (1 - ac / an)
+
+
+def mixed_reads(k: int, n: int, q: float, alpha: float, error: float, least: float) -> float:
+    """Log of the probability of k reference reads of n, a share alpha of them another's, given that the share of
+    alternate reads is at least `least`; both people's genotypes drawn at the frequency q of the alternate.
+    """
+
+    def probability(i: int) -> float:
+        total = 0.0
+        for mine in (0, 1, 2):
+            for other in (0, 1, 2):
+                prior = math.comb(2, mine) * q**mine * (1 - q) ** (2 - mine)
+                prior *= math.comb(2, other) * q**other * (1 - q) ** (2 - other)
+                shown = [(1 - error, 0.5, error)[g] for g in (mine, other)]
+                p = (1 - alpha) * shown[0] + alpha * shown[1]
+                total += prior * math.comb(n, i) * p**i * (1 - p) ** (n - i)
+        return total
+
+    return math.log(probability(k) / sum(probability(i) for i in range(n + 1) if n - i >= least * n))
+
+
 def expected_homozygotes(ac: int, an: int) -> tuple[Fraction, Fraction]:
     """The share of homozygotes to expect at a row, as it stands and corrected for a sample of `an` alleles."""
     p = Fraction(ac, an)

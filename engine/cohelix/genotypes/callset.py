@@ -179,12 +179,13 @@ def commit_callset(
     alleles: str,
     params: dict[str, Any],
     tables: dict[str, FileEntry] | None = None,
+    further: dict[str, Any] | None = None,
     provenance: dict[str, Any] | None = None,
     after: int,
 ) -> Callset:
     """Make the new version visible. `files` are those of the shards; `alleles` says how alleles were normalised.
 
-    tables: further tables by name, Parquet files that `Callset.table` reads.
+    tables: further tables by name, Parquet files that `Callset.table` reads. further: entries of `Commit.meta`.
     """
     ordered = _genomic_order(tuple(contigs), tuple(shards))
     meta = {
@@ -197,6 +198,7 @@ def commit_callset(
         "samples": samples.path,
         "shards": [shard.to_meta() for shard in ordered],
     }
+    meta |= further or {}
     if tables:
         meta["tables"] = {name: entry.path for name, entry in sorted(tables.items())}
     entries = {entry.path: entry for entry in [*files, samples, *(tables or {}).values()]}

@@ -24,10 +24,11 @@ from cohelix.joint import finish, store, unify
 from cohelix.joint import sites as forced_sites
 from cohelix.joint.annotations import SiteAnnotations
 from cohelix.joint.batch import Batch, Records, allele_table, read_blocks, read_records
+from cohelix.joint.contamination.reads import NotedReads, lone_snps
 from cohelix.joint.coverage import Regions, cover, regions_of
 from cohelix.joint.genotype import kernels as g
 from cohelix.joint.gvcf import bgzf
-from cohelix.joint.schema import REASONS, SITE_COUNTS, CallParams
+from cohelix.joint.schema import CONTAMINATION_GRID, REASONS, SITE_COUNTS, CallParams
 from cohelix.joint.totals import Sums, Totals
 from cohelix.provenance import provenance
 from cohelix.runtime.protocol import Runtime
@@ -276,6 +277,7 @@ class Genotyped:
     regions: Regions
     totals: Totals
     annotations: SiteAnnotations
+    reads: NotedReads
 
 
 def genotype(
@@ -290,6 +292,7 @@ def genotype(
     out = Genotyped(
         [], [], np.zeros((len(rows), len(REASONS)), np.int64), np.zeros((len(rows), len(SITE_COUNTS)), np.int64),
         regions, Totals.none(len(cohort.sample_ids), regions.numbers), SiteAnnotations(len(rows)),
+        NotedReads(scratch, _HELD_BYTES),
     )  # fmt: skip
     spill = len(rows) * len(cohort.sample_ids) > _HELD_BYTES
     for number, batch in enumerate(held.batches):
@@ -303,14 +306,16 @@ def genotype(
         cells = np.empty((batch.numbers.size, len(rows)), np.int8)
         known = np.empty((batch.numbers.size, len(rows)), np.int8)
         totals = Totals.none(batch.numbers.size, regions.numbers)
+        noted, noted_at = np.empty(2 * len(records.records), np.int64), np.empty(batch.numbers.size + 1, np.int64)
         g.genotype_samples(
             table, ploidy, sex[batch.columns], alleles, records.records, records.at,
             start, end, gq, dp, state, at, settings, cells, known, out.reasons, out.site_counts,
-            totals.samples, totals.outcomes,
+            totals.samples, totals.outcomes, noted, noted_at,
         )  # fmt: skip
         out.annotations.add(cells, alleles, records, best=task.params.overlap == "best")
         out.totals.samples[batch.columns] = totals.samples
         out.totals.outcomes[batch.columns] = totals.outcomes
+        out.reads.add(batch.columns, noted, noted_at)
         out.partial.append(_partial(cells, known, batch.columns))
         by_row = np.ascontiguousarray(cells.T)
         if spill:
@@ -323,6 +328,7 @@ def genotype(
 
 def _row_table(rows: list[unify.Row], regions: Regions, params: CallParams) -> np.ndarray:
     table = np.empty((len(rows), g.W_COLUMNS), np.int32)
+    lone = lone_snps(rows, regions)
     for i, row in enumerate(rows):
         table[i] = (
             row.position,
@@ -330,6 +336,7 @@ def _row_table(rows: list[unify.Row], regions: Regions, params: CallParams) -> n
             unify.kind_of(row.ref, row.alt),
             unify.substitution_of(row.ref, row.alt),
             regions.of_rows[i],
+            lone[i],
         )
     return table
 
@@ -365,6 +372,8 @@ def _partial(cells: np.ndarray, known: np.ndarray, columns: np.ndarray) -> np.nd
 
 def _write(task: Task, cohort: Cohort, rows: list[unify.Row], made: Genotyped, cut: list[list[int]]) -> dict[str, Any]:
     """Write the shard of finished cells, and add to the totals what these say only with their row's counts."""
+    counts = dict(zip(SITE_COUNTS, np.ascontiguousarray(made.site_counts.T), strict=True))
+    made.reads.sum_into(made.totals, counts["ac"], counts["an"])
     cells = finish.Cells(made.cells, len(rows), len(cohort.sample_ids))
     shard, files = callset.write_shard(
         task.writer,
@@ -402,7 +411,7 @@ def _commit(
         sums.add(storage.read(result["totals"]))
     table = {"sample_id": store.text(cohort.sample_ids), "sex": store.text(cohort.sexes)}
     samples = callset.write_samples(writer, pa.table(table | sums.sample_columns()))
-    tables = {"regions": writer.put("regions", ".parquet", callset.parquet_bytes(sums.region_table()))}
+    tables = {"regions": sums.region_table(), "contamination": sums.contamination_table()}
     files = [FileEntry(*entry) for result in results for entry in result["files"]]
     cut = [(result["contig"], *row) for result in results for row in result["cut"]]
     if cut:
@@ -414,6 +423,8 @@ def _commit(
     return callset.commit_callset(
         writer, build=build, contigs=contigs,
         shards=[callset.Shard.from_meta(r["shard"]) for r in results if r["shard"]],
-        samples=samples, n_samples=len(cohort.sample_ids), files=files, tables=tables, alleles=alleles, params=choices,
+        samples=samples, n_samples=len(cohort.sample_ids), files=files, alleles=alleles, params=choices,
+        tables={name: writer.put(name, ".parquet", callset.parquet_bytes(made)) for name, made in tables.items()},
+        further={"contamination_grid": CONTAMINATION_GRID},
         provenance=provenance("joint call", choices, inputs), after=after,
     )  # fmt: skip

@@ -65,6 +65,28 @@ REGION_COUNTS = (
 )  # fmt: skip
 """Columns of the table of regions behind `sample` and `region`."""
 
+CHARR_DEPTHS, CHARR_MIN_GQ = (10, 100), 20
+"""CHARR takes hom-alt calls of this depth and quality (Lu et al. 2023; Hail compute_charr)."""
+
+CONTAMINATION_AF = (0.05, 0.95)
+"""Frequencies of SNPs that tell two people apart, both ends out: CHARR's."""
+
+CONTAMINATION_DEPTHS = (10, 100)
+"""Reads of a genotype whose likelihood is summed: fewer say little, more lie in repeats."""
+
+CONTAMINATION_GRID = (
+    0.0, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.1, 0.125, 0.15, 0.175,
+    0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5,
+)  # fmt: skip
+"""Shares of another person's reads for which the likelihood is summed: finer where gates are (1, 3 and 5 %)."""
+
+MIN_ALT_SHARE = 0.25
+"""Reads that show the alternate, of those that show either: from here on any caller calls a carrier at 10 reads."""
+
+READ_ERROR = 0.001
+"""A read shows the other allele by error: Illumina bases of Q30 have 0.001, and a third of these show this very base;
+the rest is room for misplaced reads. Twice or none of it moves an estimate by about 0.2 percentage points."""
+
 
 @dataclass(frozen=True)
 class IngestParams:

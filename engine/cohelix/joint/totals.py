@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +10,15 @@ import pyarrow as pa
 
 from cohelix import genome
 from cohelix.joint import store
-from cohelix.joint.schema import COVERAGE, HOMOZYGOSITY, OUTCOMES, REASONS, REGION_COUNTS, SAMPLE_COUNTS
+from cohelix.joint.schema import (
+    CONTAMINATION_GRID,
+    COVERAGE,
+    HOMOZYGOSITY,
+    OUTCOMES,
+    REASONS,
+    REGION_COUNTS,
+    SAMPLE_COUNTS,
+)
 
 _REF = len(REASONS) - 1
 _HET, _PLOIDY = _REF + 1, _REF - REASONS.index("ploidy")
@@ -22,7 +29,7 @@ class Totals:
     """Of one bin, int64 throughout; the regions are those of `numbers`, indexes in `genome.REGIONS`.
 
     samples: (samples, SAMPLE_COUNTS). outcomes, coverage, homozygosity: (samples, regions, OUTCOMES | COVERAGE |
-    HOMOZYGOSITY).
+    HOMOZYGOSITY). contamination: (samples, 1 + CONTAMINATION_GRID), genotypes and the sum of their log-likelihoods.
     """
 
     numbers: np.ndarray
@@ -30,6 +37,7 @@ class Totals:
     outcomes: np.ndarray
     coverage: np.ndarray
     homozygosity: np.ndarray
+    contamination: np.ndarray
 
     @staticmethod
     def none(n_samples: int, numbers: np.ndarray) -> Totals:
@@ -37,15 +45,16 @@ class Totals:
             return np.zeros((n_samples, numbers.size, size), np.int64)
 
         samples = np.zeros((n_samples, len(SAMPLE_COUNTS)), np.int64)
-        return Totals(numbers, samples, zeros(OUTCOMES), zeros(len(COVERAGE)), zeros(len(HOMOZYGOSITY)))
+        reads = np.zeros((n_samples, 1 + len(CONTAMINATION_GRID)), np.int64)
+        return Totals(numbers, samples, zeros(OUTCOMES), zeros(len(COVERAGE)), zeros(len(HOMOZYGOSITY)), reads)
 
     def to_bytes(self) -> bytes:
-        """As `Sums.add` takes it."""
-        plain, sink = io.BytesIO(), pa.BufferOutputStream()
-        np.savez(plain, **self.__dict__)
-        with pa.CompressedOutputStream(sink, "zstd") as stream:
-            stream.write(plain.getbuffer())
-        return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]  # pyarrow has no types
+        """As `Sums.add` takes it: the size of the rest, the regions, then a row per sample."""
+        n_samples = len(self.samples)
+        by_region = np.concatenate([self.outcomes, self.coverage, self.homozygosity], axis=2).reshape(n_samples, -1)
+        rows = np.concatenate([self.samples, self.contamination, by_region], axis=1)
+        plain = np.concatenate([[self.numbers.size], self.numbers, rows.ravel()]).astype(np.int64).tobytes()
+        return len(plain).to_bytes(8, "little") + bytes(pa.compress(plain, "zstd", asbytes=True))
 
 
 class Sums:
@@ -54,15 +63,20 @@ class Sums:
     def __init__(self, n_samples: int) -> None:
         self.samples = np.zeros((n_samples, len(SAMPLE_COUNTS)), np.int64)
         self.regions: dict[int, np.ndarray] = {}
+        self.contamination = np.zeros((n_samples, 1 + len(CONTAMINATION_GRID)), np.int64)
 
     def add(self, content: bytes) -> None:
-        with pa.CompressedInputStream(pa.BufferReader(content), "zstd") as stream:
-            totals = np.load(io.BytesIO(stream.read()))
-        self.samples += totals["samples"]
-        for place, number in enumerate(totals["numbers"]):
-            parts = [totals[name][:, place] for name in ("outcomes", "coverage", "homozygosity")]
-            found = _region_columns(*parts)
-            self.regions[int(number)] = self.regions.get(int(number), 0) + found
+        plain = pa.decompress(content[8:], int.from_bytes(content[:8], "little"), "zstd", asbytes=True)
+        values = np.frombuffer(plain, np.int64)
+        n_regions = int(values[0])
+        rows = values[1 + n_regions :].reshape(len(self.samples), -1)
+        ends = np.cumsum([self.samples.shape[1], self.contamination.shape[1]])
+        samples, contamination, by_region = np.split(rows, ends, axis=1)
+        self.samples += samples
+        self.contamination += contamination
+        counts = by_region.reshape(len(rows), n_regions, -1)
+        for place, number in enumerate(values[1 : 1 + n_regions].tolist()):
+            self.regions[number] = self.regions.get(number, 0) + _region_columns(counts[:, place])
 
     def sample_columns(self) -> dict[str, pa.Array]:
         return {name: store.column(self.samples[:, i]) for i, name in enumerate(SAMPLE_COUNTS)}
@@ -82,9 +96,23 @@ class Sums:
             | {name: store.column(counts[:, :, i].ravel()) for i, name in enumerate(REGION_COUNTS)}
         )
 
+    def contamination_table(self) -> pa.Table:
+        """A row per sample: genotypes, and the log-likelihood of their reads (1e-6) for each share of the grid."""
+        n_samples, size = len(self.samples), len(CONTAMINATION_GRID)
+        values = store.column(self.contamination[:, 1:].ravel())
+        offsets = store.column(np.arange(0, size * (n_samples + 1), size, dtype=np.int32))
+        return pa.table(
+            {
+                "sample": store.column(np.arange(n_samples, dtype=np.int32)),
+                "n_sites": store.column(self.contamination[:, 0]),
+                "grid": pa.ListArray.from_arrays(offsets, values),
+            }
+        )
 
-def _region_columns(outcomes: np.ndarray, coverage: np.ndarray, homozygosity: np.ndarray) -> np.ndarray:
-    """(samples, REGION_COUNTS) of one region."""
+
+def _region_columns(counts: np.ndarray) -> np.ndarray:
+    """(samples, REGION_COUNTS) of one region, from (samples, OUTCOMES + COVERAGE + HOMOZYGOSITY)."""
+    outcomes, coverage, homozygosity = np.split(counts, [OUTCOMES, OUTCOMES + len(COVERAGE)], axis=1)
     classes = outcomes[:, _REF:]
     n_f_called, *expected = homozygosity.T
     columns: Sequence[np.ndarray] = [

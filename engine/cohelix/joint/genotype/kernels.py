@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from cohelix.joint import schema
+from cohelix.joint.contamination.kernels import note
 from cohelix.joint.counting import kernels as c
 from cohelix.joint.counting.kernels import HAPLOID_ALT as HAPLOID_ALT
 from cohelix.joint.counting.kernels import HAPLOID_REF as HAPLOID_REF
@@ -23,7 +24,7 @@ LOST, ELSEWHERE = -1, -2
 """An allele without a row: cut from the callset, or owned by a neighbouring bin."""
 
 # Columns of the row table.
-W_POSITION, W_EVIDENCE_END, W_KIND, W_SUBSTITUTION, W_REGION, W_COLUMNS = range(6)
+W_POSITION, W_EVIDENCE_END, W_KIND, W_SUBSTITUTION, W_REGION, W_LONE_SNP, W_COLUMNS = range(7)
 
 # Settings, in one integer array.
 (
@@ -291,10 +292,11 @@ def genotype_samples(
     block_start: np.ndarray, block_end: np.ndarray, block_gq: np.ndarray, block_dp: np.ndarray, block_state: np.ndarray,
     block_at: np.ndarray, settings: np.ndarray,
     cells: np.ndarray, known: np.ndarray, reasons: np.ndarray, site_counts: np.ndarray, sample_counts: np.ndarray,
-    outcomes: np.ndarray,
+    outcomes: np.ndarray, noted: np.ndarray, noted_at: np.ndarray,
 ) -> None:  # fmt: skip
     """Fill `cells` (samples, rows) int8 and `known` (samples, rows) int8; add to reasons (rows, REASONS), site_counts
     (rows, SITE_COUNTS), sample_counts (samples, SAMPLE_COUNTS) and outcomes (samples, regions, OUTCOMES), int64.
+    Fill `noted` (twice the records,) int64 with reads of carriers at lone SNPs, by sample, noted_at (samples + 1,).
 
     rows (rows, W_COLUMNS) int32 sorted by position; row_ploidy (3 sexes, rows) int8; sex (samples,) int8; alleles
     (alleles, L_COLUMNS) int32; records (records, R_COLUMNS) int32 and block_* int32, sorted by sample, then start;
@@ -302,6 +304,7 @@ def genotype_samples(
     """
     n_rows = rows.shape[0]
     flags = np.zeros(max(records.shape[0], 1), np.int8)
+    noted_at[0] = 0
     own = np.full(n_rows, -1, np.int32)
     holder = np.full(alleles.shape[0], -1, np.int32)
     seen = np.empty(E_COLUMNS, np.int32)
@@ -313,6 +316,7 @@ def genotype_samples(
             rows, row_ploidy[sex[s]], alleles, records, low, high, flags, own,
             block_start, block_end, block_gq, block_dp, block_state, block_at[s], block_at[s + 1],
             settings, seen, cells[s], known[s], reasons, site_counts, sample_counts[s], outcomes[s],
+            noted, noted_at[s : s + 2],
         )  # fmt: skip
         c.sum_outcomes(outcomes[s], sample_counts[s])
         own[:] = -1
@@ -325,10 +329,10 @@ def _genotype_sample(
     block_start: np.ndarray, block_end: np.ndarray, block_gq: np.ndarray, block_dp: np.ndarray, block_state: np.ndarray,
     b: int, b_high: int, settings: np.ndarray, seen: np.ndarray,
     cells: np.ndarray, known: np.ndarray, reasons: np.ndarray, site_counts: np.ndarray, sample_counts: np.ndarray,
-    outcomes: np.ndarray,
+    outcomes: np.ndarray, noted: np.ndarray, noted_at: np.ndarray,
 ) -> None:  # fmt: skip
-    """One sample of `genotype_samples`. own (rows,): the record that carries the row's allele, or -1."""
-    r = low
+    """One sample of `genotype_samples`. own (rows,): the record that carries the row's allele, or -1. noted_at (2,)."""
+    r, n_noted = low, noted_at[0]
     for w in range(rows.shape[0]):
         position, end, ploidy = rows[w, W_POSITION], rows[w, W_EVIDENCE_END], row_ploidy[w]
         while r < high and records[r, o.R_END] <= position:
@@ -361,6 +365,10 @@ def _genotype_sample(
             continue
         c.count_site(cell, adj, gq, dp, ref_reads, reads, site_counts[w])
         c.count_sample(cell, adj, gq, dp, ref_reads, reads, rows[w, W_KIND], rows[w, W_SUBSTITUTION], sample_counts)
+        if i >= 0 and rows[w, W_LONE_SNP] == 1:
+            noted[n_noted] = note(w, cell, gq, dp, ref_reads, reads)
+            n_noted += noted[n_noted] >= 0
+    noted_at[1] = n_noted
 
 
 @leaf

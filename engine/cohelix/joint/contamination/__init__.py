@@ -1,0 +1,1 @@
+"""How much of another person is in a sample's reads."""
