@@ -32,7 +32,9 @@ def ids(count: int) -> list[str]:
     return [f"s{i:03d}" for i in range(count)]
 
 
-def write_vcf(folder: Path, n_samples: int, *, contigs: Sequence[str] = tuple(PLACES), seed: int = 3) -> Path:
+def write_vcf(
+    folder: Path, n_samples: int, *, contigs: Sequence[str] = tuple(PLACES), y_par: bool = True, seed: int = 3
+) -> Path:
     """Random diploid calls on autosomes, X, Y and MT, with every kind of allele and some singletons."""
     path = folder / "made.vcf"
     lines = ['##fileformat=VCFv4.2\n##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">']
@@ -43,6 +45,8 @@ def write_vcf(folder: Path, n_samples: int, *, contigs: Sequence[str] = tuple(PL
         block[::5] = 0
         block[::5, number % n_samples] = 1
         for at, (position, row) in enumerate(zip(PLACES[contig], block.tolist(), strict=True)):
+            if contig == "chrY" and position < 100_000 and not y_par:
+                continue
             ref, alt = ALLELES[at % len(ALLELES)]
             calls = [TEXT[genotype] for genotype in row]
             lines.append("\t".join([contig, str(position), ".", ref, alt, ".", ".", ".", "GT", *calls]))

@@ -82,7 +82,8 @@ def test_a_joint_call_is_judged_from_its_counts(tmp_path: Path) -> None:
     assert seen == {
         (1, "mean_coverage"), (1, "coverage_20x"), (2, "contamination"), (3, "sex_concordance"), (10, "singleton"),
     }  # fmt: skip
-    assert summary["flagged"]["mean_coverage"] == 1 and summary["flagged"]["fingerprint"] == 0
+    failed = {rule["gate"]: rule["failed"] for rule in summary["gates"]["rules"]}
+    assert (failed["mean_coverage"], failed["singleton"], failed["fingerprint"]) == (1, 1, 0)
     missing = {(one["gate"], one["why"]): one["count"] for one in summary["not_evaluated"]}
     assert missing[("fingerprint", "absent")] == 70 and missing[("sex_concordance", "unknown")] == 1
 

@@ -20,7 +20,7 @@ from cohelix.folder import appearing_whole
 from cohelix.genotypes.callset import Callset, open_callset
 from cohelix.provenance import provenance
 from cohelix.qc import inputs
-from cohelix.qc.gates import Flags, GateSet, evaluate, load_gates
+from cohelix.qc.gates import Flags, GateSet, evaluate, load_gates, record
 from cohelix.qc.samples import tables
 from cohelix.qc.samples.contamination import contamination_of
 from cohelix.qc.samples.imported import count_imported
@@ -188,18 +188,14 @@ def _summary(
     outliers: Outliers,
 ) -> dict[str, Any]:
     """Aggregates only: what was done, how many were flagged by each gate, and what could not be asked."""
-    flagged: dict[str, int] = {gate.name: 0 for gate in rules.gates} | {rule.name: 0 for rule in rules.outliers}
-    for table in (flags.table, outliers.flags):
-        for gate in table.column("gate").to_pylist():
-            flagged[gate] += 1
     missing = [*flags.not_evaluated, *outliers.not_evaluated]
+    every = pa.concat_tables([flags.table, outliers.flags])
     groups = handed.groups
     return {
         "kind": "samples",
         "n_samples": callset.n_samples,
         "counts": "joint call" if counts.has_depth else "one pass over genotypes",
-        "gates": {"name": rules.name, "digest": rules.digest},
-        "flagged": flagged,
+        "gates": record(rules, every, missing),
         "not_evaluated": [asdict(one) for one in missing],
         "sex": {
             "method": found.cutoffs.method,
