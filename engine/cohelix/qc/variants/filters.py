@@ -36,7 +36,8 @@ def ask(gates: GateSet, columns: dict[str, Any]) -> tuple[pa.Table, pa.Array, tu
 
 
 def located(flags: pa.Table, sites: pa.Table, first_row: int) -> pa.Table:
-    """Flags with contig, position, ref, alt before them, and `row` counted from the shard's first row."""
+    """Flags with contig, position, ref, alt before them, by row; `row` is counted from the shard's first row."""
+    flags = flags.take(np.argsort(flags.column("row").to_numpy(), kind="stable"))
     rows = flags.column("row")
     columns = {name: sites.column(name).take(rows).combine_chunks() for name in FLAGS}
     columns |= {name: flags.column(name).combine_chunks() for name in flags.column_names}
