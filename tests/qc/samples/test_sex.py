@@ -88,6 +88,21 @@ def test_cut_offs_are_means_and_standard_deviations() -> None:
     assert sex.karyotype_of(float("nan"), 0.0, fixed) == ""
 
 
+def test_bases_without_a_read_say_nothing_of_copies() -> None:
+    cohort = ["XX"] * 40 + ["XY"] * 40
+    counts = counted(cohort, silent_y=False)
+    covered = np.where(counts.regions["depth_sum"] > 0, counts.regions["n_bases"], 0)
+    place = REGIONS.index("x")
+    counts.regions["depth_sum"][3, place] //= 2  # half of X is a hole
+    covered[3, place] //= 2
+    holed = sex.call_sexes(counts, ["unknown"] * 80, np.nan, SampleQcParams())
+    assert holed.karyotype[3] != "XX"
+    counts.regions["n_bases_1x"] = covered
+    found = sex.call_sexes(counts, ["unknown"] * 80, np.nan, SampleQcParams())
+    assert found.karyotype == cohort
+    assert found.metrics["y_ploidy"][:40].tolist() == [0.0] * 40
+
+
 def test_the_yardstick_is_chromosome_20_or_all_autosomes() -> None:
     counts = counted(["XX", "XY"])
     assert sex.ploidies(counts)[2] == "chr20"

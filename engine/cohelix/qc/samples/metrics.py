@@ -23,8 +23,8 @@ REGION_COUNTS = (
 )  # fmt: skip
 """Counts of each sample and region: columns of the callset's `regions` table."""
 
-READ_COUNTS = ("n_bases", "depth_sum", "n_bases_10x", "n_bases_20x", "n_bases_30x")
-"""Those of them that an imported callset does not have."""
+COVERED = "n_bases_1x"
+"""Bases of depth 1 and more: a further column of callsets that state it."""
 
 NANO = 1e9
 AUTOSOMES = (REGIONS.index("autosome"), REGIONS.index("chr20"))
@@ -60,7 +60,7 @@ def counts_of(callset: Callset) -> SampleCounts | None:
     region = np.array([names[name] for name in table.column("region").to_pylist()], np.int64)
     sample = table.column("sample").to_numpy().astype(np.int64)
     regions = {}
-    for name in REGION_COUNTS:
+    for name in (*REGION_COUNTS, *({COVERED} & set(table.column_names))):
         grid = np.zeros((callset.n_samples, len(REGIONS)), np.int64)
         grid[sample, region] = table.column(name).to_numpy()
         regions[name] = grid
@@ -178,5 +178,6 @@ def _coverage(counts: SampleCounts) -> dict[str, np.ndarray]:
     out = {"mean_coverage": ratio(counts.over("depth_sum", chosen), bases)}
     for depth in (10, 20, 30):
         out[f"coverage_{depth}x"] = ratio(counts.over(f"n_bases_{depth}x", chosen), bases)
-    out["n_bases_20x"] = counts.over("n_bases_20x", everywhere)
+    for name in {COVERED, "n_bases_20x"} & set(counts.regions):
+        out[name] = counts.over(name, everywhere)
     return out

@@ -1,7 +1,8 @@
 """Sex chromosomes: ploidy from depth, F on X, karyotype classes, and what was stated.
 
 x_ploidy is twice the mean depth of X over that of chromosome 20 (of all autosomes where a callset has no base of 20);
-y_ploidy likewise; both outside the pseudo-autosomal regions. Cut-offs are those of gnomad_methods get_ploidy_cutoffs.
+y_ploidy likewise; both outside the pseudo-autosomal regions. Bases that no read covers say nothing of copies and are
+left out, where the callset counts them apart. Cut-offs are those of gnomad_methods get_ploidy_cutoffs.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cohelix.genome import REGIONS
-from cohelix.qc.samples.metrics import AUTOSOMES, NANO, SampleCounts, inbreeding, ratio
+from cohelix.qc.samples.metrics import AUTOSOMES, COVERED, NANO, SampleCounts, inbreeding, ratio
 from cohelix.qc.schema import SampleQcParams
 
 X, Y, CHR20 = (REGIONS.index(name) for name in ("x", "y", "chr20"))
@@ -75,12 +76,12 @@ def concordance(stated: Sequence[str], inferred: Sequence[str]) -> list[str]:
 
 def ploidies(counts: SampleCounts) -> tuple[np.ndarray, np.ndarray, str]:
     """x_ploidy and y_ploidy float64 (samples,), and which depth they are relative to: "chr20" or "autosomes"."""
-    bases, depth = counts.regions["n_bases"], counts.regions["depth_sum"]
+    bases, depth = counts.regions.get(COVERED, counts.regions["n_bases"]), counts.regions["depth_sum"]
     on_20 = bool(bases[:, CHR20].any())
     chosen = [CHR20] if on_20 else list(AUTOSOMES)
     yardstick = ratio(depth[:, chosen].sum(axis=1), bases[:, chosen].sum(axis=1))
     x_depth = ratio(depth[:, X], bases[:, X])
-    # Files of women may say nothing of Y at all: what others state there and they do not has depth 0.
+    # Files of women say nothing of Y, or that nothing covers it: what others have there and they do not has depth 0.
     most = int(bases[:, Y].max(initial=0))
     y_depth = ratio(depth[:, Y], np.where(2 * bases[:, Y] < most, most, bases[:, Y]))
     return 2 * ratio(x_depth, yardstick), 2 * ratio(y_depth, yardstick), "chr20" if on_20 else "autosomes"

@@ -14,7 +14,7 @@ from cohelix.genotypes.callset import parquet_bytes
 from cohelix.qc.gates import METRICS, TEXT_METRICS
 from cohelix.qc.samples.outliers import Outliers
 
-FROM_READS = ("aligned_q30_bases", "hdr_coverage_20x", "chimera_rate", "n_bases_1x")
+FROM_READS = ("aligned_q30_bases", "hdr_coverage_20x", "chimera_rate")
 """Metrics that gates may name and a callset cannot state: no column."""
 FURTHER = ("f_inbreeding_small", "n_contamination_sites")
 """Columns behind those that gates may name."""
