@@ -34,8 +34,8 @@ def exact_test(n_one: int, n_het: int, n_other: int) -> P:
     return less + same, less + same / 2, more + mine / 2
 
 
-def exact_test_x(women: tuple[int, int, int], men: tuple[int, int]) -> tuple[Fraction, Fraction]:
-    """Two-sided p and mid-p over all men and women with the same alleles in all (Graffelman & Weir 2016)."""
+def outcomes_x(women: tuple[int, int, int], men: tuple[int, int]) -> dict[tuple[int, int], Fraction]:
+    """Probability of each number of men with the first allele and of het women, given both allele counts."""
     n_women, n_men = sum(women), sum(men)
     ones = 2 * women[0] + women[1] + men[0]
     others = 2 * women[2] + women[1] + men[1]
@@ -51,7 +51,13 @@ def exact_test_x(women: tuple[int, int, int], men: tuple[int, int]) -> tuple[Fra
                     factorial(ones + others) * same,
                 )
     assert sum(chances.values()) == 1
+    return chances
+
+
+def exact_test_x(women: tuple[int, int, int], men: tuple[int, int]) -> tuple[Fraction, Fraction]:
+    """Two-sided p and mid-p over all men and women with the same alleles in all (Graffelman & Weir 2016)."""
+    chances = outcomes_x(women, men)
     mine = chances[men[0], women[1]]
     less = sum((p for p in chances.values() if p < mine), Fraction(0))
-    same_chance = sum((p for p in chances.values() if p == mine), Fraction(0))
-    return less + same_chance, less + same_chance / 2
+    same = sum((p for p in chances.values() if p == mine), Fraction(0))
+    return less + same, less + same / 2
