@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,47 @@ def test_ploidy_by_region_and_sex(tmp_path: Path) -> None:
     assert (sites["chrX:5000000:C:T"]["ac"], sites["chrX:5000000:C:T"]["an"]) == (3, 4)
     assert sites["chrX:5000000:C:T"]["missing_ploidy"] == 1
     assert sites["chrY:5000000:C:T"]["missing_ploidy"] == 2
+
+
+def test_a_table_of_sexes_replaces_those_of_the_store(tmp_path: Path) -> None:
+    records = [variant("chrX", 5_000_000, "C", "T", "0/1"), block("chrX", 5_000_001, 5_000_050)]
+    people = dict.fromkeys("ABC", records)
+    cohort = Cohort(tmp_path, people, {"A": "M", "B": "F", "C": "M"}, chrX=156_040_895)
+    assert cohort.call()[1] == {"chrX:5000000:C:T": {"A": "./.", "B": "0/1", "C": "./."}}
+    table = tmp_path / "sexes.tsv"
+    table.write_text("sample_id\tsex\tkaryotype\nA\tfemale\tXX\nB\tunknown\tX0\nelsewhere\tmale\tXY\n")
+    opened, rows = cohort.call(sexes=str(table))
+    assert rows == {"chrX:5000000:C:T": {"A": "0/1", "B": "0/1", "C": "./."}}
+    assert opened.samples()["sex"].to_pylist() == ["female", "unknown", "male"]
+    psam = (Path(opened.root) / opened.shards[0].psam).read_text()
+    assert psam == "#IID\tSEX\nA\t2\nB\tNA\nC\t1\n"
+    digest = hashlib.sha256(table.read_bytes()).hexdigest()
+    assert digest in str(opened.commit.provenance) and opened.commit.meta["params"]["sexes"] == digest
+    table.write_text(table.read_text().replace("A\tfemale", "A\tmale"))
+    assert cohort.call(sexes=str(table))[0].commit.version == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sample_id\tkaryotype\nA\tXX\n", "line 1 of the sexes: expected the tab-separated columns"),
+        ("", "line 1 of the sexes"),
+        ("sample_id\tsex\nA\tF\nB\tboth\n", "line 3 of the sexes: expected male, female or unknown"),
+        ("sample_id\tsex\nA\tF\nA\tF\n", "line 3 of the sexes: its sample_id was there before"),
+        ("sample_id\tsex\nA\n", "line 2 of the sexes: expected 2 fields, found 1"),
+        ("sample_id\tsex\nnobody-42\tF\n", "none of the 1 samples in the table of sexes is among the 2"),
+        ("sample_id\tsex\n", "none of the 0 samples"),
+        (None, "found none at that path"),
+    ],
+)
+def test_a_bad_table_of_sexes_is_refused(pair: Cohort, tmp_path: Path, text: str | None, message: str) -> None:
+    table = tmp_path / "sexes.tsv"
+    if text is not None:
+        table.write_text(text)
+    with pytest.raises(InputError, match=message) as caught:
+        pair.call(sexes=str(table))
+    assert "nobody-42" not in str(caught.value)
+    assert not (tmp_path / "y.callset").exists()
 
 
 def test_the_genotype_filter_removes_what_adj_counts_leave_out(tmp_path: Path) -> None:

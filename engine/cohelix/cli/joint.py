@@ -17,6 +17,11 @@ Cores = Annotated[
 ]
 Fasta = Annotated[str | None, typer.Option("--fasta", help="Indexed reference FASTA: indels are then left-aligned.")]
 
+Sexes = Annotated[
+    str | None,
+    typer.Option("--sexes", help="TSV with sample_id, sex (as `qc samples` writes it), in place of the store's."),
+]
+
 
 @app.command()
 def ingest(
@@ -54,6 +59,7 @@ def call(
     region: Annotated[
         str | None, typer.Option("--region", help="Rows in chr22:1,000-2,000 (1-based, both ends in).")
     ] = None,
+    sexes: Sexes = None,
     config: Config = None,
     preset: Preset = None,
     set_: Set = None,
@@ -71,7 +77,9 @@ def call(
 
     params = load_params(CallParams, "joint", preset=preset, config=config, overrides=set_ or ())
     with opened_runtime(runtime, cores=cores) as mover:
-        made = run(calls, out, params, mover, sites=sites, only_sites=only_sites, fasta=fasta, region=region)
+        made = run(
+            calls, out, params, mover, sites=sites, only_sites=only_sites, fasta=fasta, region=region, sexes=sexes
+        )
     cut = [entry for entry in made.commit.files if entry.path.startswith("cut-")]
     if cut:
         typer.echo(
@@ -85,6 +93,7 @@ def run(
     calls: Annotated[str, typer.Option("--calls", help="Call store to make, or to add to.")],
     out: Annotated[str, typer.Option("--out", "-o", help="Callset to write; one that exists gets a new version.")],
     fasta: Fasta = None,
+    sexes: Sexes = None,
     config: Config = None,
     preset: Preset = None,
     set_: Set = None,
@@ -105,7 +114,7 @@ def run(
     call_params = load_params(CallParams, "joint", preset=preset, config=config, overrides=set_ or ())
     with opened_runtime(runtime, cores=cores) as mover:
         ingest_gvcfs(manifest, calls, ingest_params, mover)
-        call_store(calls, out, call_params, mover, fasta=fasta)
+        call_store(calls, out, call_params, mover, fasta=fasta, sexes=sexes)
 
 
 @app.command()

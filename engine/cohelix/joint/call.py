@@ -21,6 +21,7 @@ from cohelix.genome import Bin, Contig
 from cohelix.genotypes import callset
 from cohelix.genotypes.schema import KINDS
 from cohelix.joint import finish, store, unify
+from cohelix.joint import sexes as stated_sexes
 from cohelix.joint import sites as forced_sites
 from cohelix.joint.annotations import SiteAnnotations
 from cohelix.joint.batch import Batch, Records, allele_table, read_blocks, read_records
@@ -80,39 +81,39 @@ def call(
     only_sites: bool = False,
     fasta: str | None = None,
     region: str | None = None,
+    sexes: str | None = None,
 ) -> callset.Callset:
     """Joint-call the samples of the store `calls` into the callset `out`.
 
     sites: alleles that get a row in any case; only_sites: no other rows. fasta: indexed reference; insertions and
-    deletions are then left-aligned. region: `chr7:1-1000`, rows whose position lies in it. A run that was killed goes
-    on where it stopped.
+    deletions are then left-aligned. region: `chr7:1-1000`, rows whose position lies in it. sexes: table that replaces
+    the store's. A run that was killed goes on where it stopped.
     """
     opened = store.open_store(calls)
     contigs = opened.contigs()
     forced, sites_digest = forced_sites.read(sites, contigs) if sites else ({}, "")
+    stated, sexes_digest = stated_sexes.read(sexes) if sexes else (None, "")
     if only_sites and not sites:
         raise InputError(
             "--only-sites keeps nothing but the alleles of --sites, and no --sites was given. Give the file."
         )
-    fasta_digest = _fasta_digest(fasta) if fasta else ""
+    digests = {"sites": sites_digest, "fasta": _fasta_digest(fasta) if fasta else "", "sexes": sexes_digest}
     window = genome.parse_region(region, contigs) if region else None
     before = dataset.find(out)
     after = before.version if before else 0
-    work = {"operation": "call", "params": asdict(params), "only_sites": only_sites, "sites": sites_digest,
-            "fasta": fasta_digest, "region": region,
+    work = {"operation": "call", "params": asdict(params), "only_sites": only_sites, **digests, "region": region,
             "samples": opened.commit.meta["samples"], "parts": opened.commit.meta["parts"]}  # fmt: skip
     if dataset.completed(out, callset.KIND, work):
         return callset.open_callset(out)
-    writer = dataset.begin(out, callset.KIND, work, after=after)
     samples = opened.samples()
-    cohort = cohort_of(samples)
+    cohort = cohort_of(samples, stated)
+    writer = dataset.begin(out, callset.KIND, work, after=after)
     tasks = plan(writer, opened, contigs, params, forced, only_sites, fasta, window, runtime.share(cohort))
     with writer.working():
         results = list(runtime.map(run, tasks, label="call"))
         inputs = sorted(("gvcf", digest) for digest in samples["gvcf_sha256"].to_pylist())
-        inputs += [("sites", sites_digest)] if sites else []
-        inputs += [("fasta", fasta_digest)] if fasta else []
-        choices = asdict(params) | {"only_sites": only_sites, "region": region}
+        inputs += [(name, digest) for name, digest in digests.items() if digest]
+        choices = asdict(params) | {"only_sites": only_sites, "region": region, "sexes": sexes_digest or None}
         return _commit(
             writer,
             results,
@@ -139,13 +140,15 @@ def _fasta_digest(fasta: str) -> str:
         ) from None
 
 
-def cohort_of(samples: pa.Table) -> Cohort:
+def cohort_of(samples: pa.Table, stated: dict[str, str] | None = None) -> Cohort:
+    """The samples of a store, with the sexes of `stated` where that has any."""
     ids = samples["sample_id"].to_pylist()
     order = sorted(range(len(ids)), key=lambda i: ids[i].encode())
     column = np.empty(len(ids), np.int64)
     column[order] = np.arange(len(ids))
     numbers, batch = store.values(samples, "sample"), store.values(samples, "batch")
     sexes = samples["sex"].to_pylist()
+    sexes = stated_sexes.replaced(ids, sexes, stated) if stated is not None else sexes
     batches = tuple((int(b), numbers[batch == b], column[batch == b]) for b in np.unique(batch))
     return Cohort([ids[i] for i in order], [sexes[i] for i in order], batches)
 
