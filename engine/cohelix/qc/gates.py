@@ -259,9 +259,10 @@ def in_words(gate: Gate) -> str:
 
 
 def outlier_in_words(rule: OutlierRule) -> str:
-    bound = {"both": "within", "upper": "less than +", "lower": "more than -"}[rule.side]
-    of = f" of the residual on {rule.pcs} PCs" if rule.pcs else ""
-    return f"{bound}{'' if bound.endswith(('+', '-')) else ' '}{rule.mads:g} MADs{of}"
+    """How far from the median is not too far: `within 8 MADs, 16 PCs`."""
+    bound = {"both": "within ", "upper": "< +", "lower": "> -"}[rule.side]
+    of = f", {rule.pcs} PCs" if rule.pcs else ""
+    return f"{bound}{rule.mads:g} MADs{of}"
 
 
 def passes(values: np.ndarray, direction: str, cutoff: float) -> np.ndarray:

@@ -38,11 +38,15 @@ def step_of(span: float, pieces: int) -> float:
     return min((factor * power for factor in (1, 2, 5, 10)), key=lambda step: abs(step - raw))
 
 
-def edges_of(low: float, high: float, cuts: Sequence[Cut], pieces: int = BINS) -> np.ndarray:
-    """Round edges from low to high, and on to cut-offs that lie less than one and a half spans away."""
+def edges_of(low: float, high: float, cuts: Sequence[Cut], whole: bool = False, pieces: int = BINS) -> np.ndarray:
+    """Round edges from low to high, and on to cut-offs that lie less than one and a half spans away.
+
+    whole: values are whole numbers, of which each bin then holds as many as any other.
+    """
     span = high - low or abs(high) / 10 or 1.0
     near = [cut.value for cut in cuts if low - 1.5 * span <= cut.value <= high + 1.5 * span]
     step = step_of(max([high, *near]) - min([low, *near]) or span, pieces)
+    step = max(step, 1.0) if whole else step
     room = 2 * step  # beyond a cut-off there is a place for those who fail
     low, high = min([low, *(value - room for value in near)]), max([high, *(value + room for value in near)])
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
@@ -58,7 +62,7 @@ def distribution(
     ends = range_of(values[known])
     if ends is None:
         return None
-    edges = edges_of(*ends, cuts)
+    edges = edges_of(*ends, cuts, whole=bool((values[known] == np.rint(values[known])).all()))
     everybody = [("all", known)] if len(groups.names) > 1 else []
     of_groups = [(group, known & (groups.codes == code)) for code, group in enumerate(groups.names)]
     series = []

@@ -12,6 +12,10 @@ where totals would give one away, counts are rounded up to multiples of 20.
 """
 
 
+TAIL = 0.6
+"""Of a normal distribution of a thousand people, an axis then covers a little over three standard deviations."""
+
+
 def is_small(count: int) -> bool:
     return 0 < count <= SMALL
 
@@ -65,12 +69,20 @@ def quantile(ordered: np.ndarray, share: float) -> float | None:
 
 
 def range_of(values: np.ndarray) -> tuple[float, float] | None:
-    """Ends of an axis that no single person sets: more than 20 people lie at or beyond each. None for too few."""
+    """Ends of an axis that no single person sets. None for too few.
+
+    More than 20 people lie at or beyond the two places that it is made from; it reaches further out by `TAIL` of their
+    distances from the median, and no further than 0, or 1, where nobody does.
+    """
     if len(values) <= SMALL:
         return None
     ordered = np.sort(values)
-    low, high = float(ordered[SMALL]), float(ordered[-SMALL - 1])
-    return min(low, high), max(low, high)
+    middle = float(np.median(ordered))
+    inner = (float(ordered[SMALL]), float(ordered[-SMALL - 1]))
+    low, high = (place + TAIL * (place - middle) for place in (min(*inner, middle), max(*inner, middle)))
+    low = max(low, 0.0) if ordered[0] >= 0 else low
+    high = min(high, 1.0) if ordered[-1] <= 1 < high else high
+    return low, high
 
 
 def merged_bins(counts: np.ndarray) -> list[tuple[int, int, int]]:

@@ -79,8 +79,10 @@ def _shorten(axis: Any, figure: Figure) -> None:
     if figure.bars:
         axis.set_major_locator(MaxNLocator(4))
         axis.set_major_formatter(PercentFormatter(1))
-    elif max(map(abs, axis.get_view_interval())) >= 10_000:
-        axis.set_major_formatter(EngFormatter(sep=""))
+    elif figure.bins or figure.boxes:
+        axis.set_major_locator(MaxNLocator(6))
+        if max(map(abs, axis.get_view_interval())) >= 10_000:
+            axis.set_major_formatter(EngFormatter(sep=""))
 
 
 def _bins(axes: Any, figure: Figure) -> None:
@@ -91,7 +93,7 @@ def _bins(axes: Any, figure: Figure) -> None:
         heights = [share / (end - start) for (start, end), share in zip(series.edges, series.shares, strict=True)]
         top = max(heights)
         lefts, widths = [start for start, _ in series.edges], [end - start for start, end in series.edges]
-        scaled = [0.82 * height / top for height in heights]
+        scaled = [max(0.82 * height / top, 0.03) for height in heights]  # what is there is seen
         axes.bar(lefts, scaled, widths, bottom=base, align="edge", color=FILL, linewidth=0.4, edgecolor="white")
         axes.axhline(base, color=RULE, linewidth=0.7)
     names = [f"{series.name}   {series.people}" for series in figure.bins]

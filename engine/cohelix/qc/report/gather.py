@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cohelix import dataset, storage
 from cohelix.errors import InputError
+from cohelix.qc.gates import FLAGS, NotEvaluated, gate_sets, load_gates, record
 from cohelix.qc.report.figures import Cut
 
 SITE_QC = "site-qc"
+FLAG_FILES = {"samples": "sample_flags.parquet", "arrays": "array_flags.parquet"}
 METRICS_FILES = {
     "samples": "sample_metrics.parquet",
     "arrays": "array_metrics.parquet",
@@ -34,11 +39,42 @@ class Made:
     root: str
     record: dict[str, Any]
 
-    @property
+    @cached_property
     def rules(self) -> list[dict[str, Any]]:
-        """What was asked: gate, kind, metric, passes, source, failed, not_evaluated."""
-        gates = self.record.get("gates", {})
-        return list(gates.get("rules", [])) if isinstance(gates, dict) else []
+        """What was asked: gate, kind, metric, passes, source, failed, not_evaluated.
+
+        From the record; what that does not say, from the set of gates that it names, and from the flags.
+        """
+        stated = self.record.get("gates")
+        if not isinstance(stated, dict):
+            return []
+        rules: list[dict[str, Any]] = list(stated.get("rules", []))
+        known: list[dict[str, Any]] = []
+        if self.gates_name in gate_sets():
+            missing = [NotEvaluated(**entry) for entry in self.record.get("not_evaluated", [])]
+            known = record(load_gates(self.gates_name, self.kind), self.flags(), missing)["rules"]
+        by_name = {rule["gate"]: rule for rule in known}
+        nothing = {"kind": "", "passes": ""}
+        found = [nothing | by_name.get(rule["gate"], {}) | rule for rule in rules] or known
+        return found + self._flagged_by(self.flags(), {rule["gate"] for rule in found})
+
+    def _flagged_by(self, flags: pa.Table, known: set[str]) -> list[dict[str, Any]]:
+        """Gates that raised flags and are not among those `known`, as the flags themselves state them."""
+        missing = Counter({entry["gate"]: entry["count"] for entry in self.record.get("not_evaluated", [])})
+        failed = Counter(flags.column("gate").to_pylist())
+        found = []
+        for name in sorted(set(failed) - known):
+            row = flags.filter(pc.equal(flags.column("gate"), name)).slice(0, 1).to_pylist()[0]
+            sign = {"at_least": ">=", "above": ">", "at_most": "<=", "below": "<"}.get(row["direction"])
+            passes = f"{sign} {row['cutoff']:g}" if sign and row["cutoff"] is not None else row["allowed"] or ""
+            counts = {"failed": failed[name], "not_evaluated": missing[name]}
+            found.append({key: row[key] for key in ("gate", "kind", "metric", "source")} | {"passes": passes} | counts)
+        return found
+
+    def flags(self) -> pa.Table:
+        """The flags of a folder of samples or arrays."""
+        table = self.table(FLAG_FILES.get(self.kind, ""))
+        return FLAGS.empty_table() if table is None else table
 
     @property
     def gates_name(self) -> str:
@@ -48,7 +84,7 @@ class Made:
     def table(self, name: str) -> pa.Table | None:
         """The Parquet file `name` of the folder, None where there is none."""
         path = storage.join(self.root, name)
-        if not storage.exists(path):
+        if not name or not storage.exists(path):
             return None
         try:
             return pq.ParquetFile(pa.BufferReader(storage.read(path))).read()

@@ -28,7 +28,8 @@ nav a { color: var(--ink); margin-right: 1.1rem; text-decoration: none; border-b
 figure, .table { margin: 0; break-inside: avoid; }
 svg { width: 100%; height: auto; display: block; }
 table { border-collapse: collapse; font-size: .87rem; width: 100%; font-variant-numeric: tabular-nums; }
-.wide td:nth-child(2) { white-space: nowrap; }
+.wide th:last-child { width: 44%; }
+.wide td:nth-child(2) { min-width: 9.5rem; }
 th { text-align: left; font-weight: 500; color: var(--grey); border-bottom: 1px solid var(--ink);
   padding: .25rem .9rem .25rem 0; }
 td { border-bottom: 1px solid var(--rule); padding: .3rem .9rem .3rem 0; vertical-align: top; }

@@ -46,10 +46,10 @@ SAMPLE_PICTURES = (
     )),
 )  # fmt: skip
 ARRAY_PICTURES = (
-    ("call_rate", "Call rate", "share of markers with a call"),
+    ("array_call_rate", "Call rate", "share of markers with a call"),
     ("het_rate", "Heterozygosity", "share of calls"),
     ("mean_gencall", "GenCall score", "mean over calls"),
-    ("contamination", "Contamination, from intensities", "share of foreign DNA"),
+    ("array_contamination", "Contamination, from intensities", "share of foreign DNA"),
     ("baf_deviation", "Spread of B allele frequencies", "standard deviation"),
     ("lrr_deviation", "Spread of log R ratios", "standard deviation"),
 )
@@ -163,7 +163,12 @@ def array_sections(made: Made) -> list[Section]:
         return [Section("arrays", "Arrays", f"There are arrays of {SMALL} people or fewer: nothing of them is shown.")]
     parts: list[Figure | Table | None] = [
         distribution(
-            f"array-{metric}".replace("_", "-"), title, axis, numbers(table, metric), groups, made.cuts(metric)
+            f"arrays-{metric}".replace("_", "-"),
+            title,
+            axis,
+            numbers(table, metric),
+            groups,
+            made.cuts(metric.removeprefix("array_")),
         )
         for metric, title, axis in ARRAY_PICTURES
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cohelix import dataset
+from cohelix.qc.report.disclosure import is_small
 from cohelix.qc.report.figures import Bins, Figure, Line, Section, Table
 from cohelix.qc.report.gather import SITE_QC, Made, numbers, words
 
@@ -47,8 +48,10 @@ class Tally:
 
 def site_sections(made: Made) -> list[Section]:
     tally = Tally()
+    sizes = made.record.get("groups", {})
+    few = {name for name, people in sizes.items() if is_small(people)}
     for table in _tables(made):
-        add(tally, table)
+        add(tally, table, few)
     if not tally.sites:
         return []
     parts: list[Figure | Table | None] = [
@@ -66,8 +69,8 @@ def _tables(made: Made) -> Iterator[pa.Table]:
         yield pq.ParquetFile(pa.BufferReader(dataset.read_file(made.root, commit.entry(shard["sites"])))).read()
 
 
-def add(tally: Tally, table: pa.Table) -> None:
-    """Count the rows of one shard."""
+def add(tally: Tally, table: pa.Table, few: Collection[str] = ()) -> None:
+    """Count the rows of one shard. few: groups of few people, which are left out."""
     kinds = words(table, ("kind",))
     assert kinds is not None
     tally.sites += table.num_rows
@@ -75,7 +78,7 @@ def add(tally: Tally, table: pa.Table) -> None:
     found = words(table, ("filters",))
     for stated in () if found is None else found.tolist():
         tally.filters.update((stated or "not filtered").split(";"))
-    classes = frequency_class(numbers(table, "ac"), numbers(table, "an"))
+    classes = frequency_class(_copies(table, "ac", "all"), _copies(table, "an", "all"))
     for kind in KINDS:
         counts = np.bincount(classes[(kinds == kind) & (classes >= 0)], minlength=len(FREQUENCY_NAMES))
         tally.spectrum[kind] = tally.spectrum.get(kind, 0) + counts
@@ -85,7 +88,12 @@ def add(tally: Tally, table: pa.Table) -> None:
     tally.transversions += np.bincount(classes[snp & ~transition], minlength=len(FREQUENCY_NAMES))
     rates = numbers(table, "call_rate")
     tally.call_rates += np.histogram(rates[np.isfinite(rates)], CALL_RATES)[0]
-    _add_p_values(tally, table)
+    _add_p_values(tally, table, few)
+
+
+def _copies(table: pa.Table, name: str, group: str) -> np.ndarray:
+    """Allele copies in a group, of all calls, adj or not."""
+    return numbers(table, f"{name}_{group}_raw")
 
 
 def frequency_class(ac: np.ndarray, an: np.ndarray) -> np.ndarray:
@@ -97,13 +105,14 @@ def frequency_class(ac: np.ndarray, an: np.ndarray) -> np.ndarray:
     return np.where((ac > 0) & (an > 0), classes, -1).astype(np.int64)
 
 
-def _add_p_values(tally: Tally, table: pa.Table) -> None:
+def _add_p_values(tally: Tally, table: pa.Table, few: Collection[str]) -> None:
     """-log10 p of each group (of everybody, where there are no groups), in small steps."""
     names = [name for name in table.column_names if name.startswith("hwe_p_")] or ["hwe_p"]
     for name in names:
         group = name.removeprefix("hwe_p").removeprefix("_") or "all"
-        p, copies = numbers(table, name), numbers(table, f"ac_{group}_raw" if group != "all" else "ac")
-        total = numbers(table, f"an_{group}_raw" if group != "all" else "an")
+        if group in few:
+            continue
+        p, copies, total = numbers(table, name), _copies(table, "ac", group), _copies(table, "an", group)
         tested = np.isfinite(p) & ~(np.minimum(copies, total - copies) < QQ_MIN_COPIES)
         if tested.any():
             with np.errstate(divide="ignore"):
@@ -133,7 +142,9 @@ def _call_rates(made: Made, tally: Tally) -> Figure | None:
 
 def _spectrum(tally: Tally) -> Figure:
     lines = tuple(
-        Line(kind, tuple(float(place) for place in range(len(FREQUENCY_NAMES))), tuple(map(float, counts)))
+        Line(
+            kind, tuple(np.flatnonzero(counts).astype(float).tolist()), tuple(counts[counts > 0].astype(float).tolist())
+        )
         for kind, counts in tally.spectrum.items()
         if counts.sum()
     )
@@ -162,10 +173,14 @@ def qq_line(group: str, steps: np.ndarray) -> Line:
     return Line(group, tuple(np.round(expected, 4).tolist()), tuple(np.round(held * QQ_STEP, 4).tolist()))
 
 
+def _all_first(entry: tuple[str, object]) -> tuple[bool, str]:
+    return entry[0] != "all", entry[0]
+
+
 def _hardy_weinberg(tally: Tally) -> Figure | None:
     if not tally.p_values:
         return None
-    lines = tuple(qq_line(group, steps) for group, steps in sorted(tally.p_values.items()))
+    lines = tuple(qq_line(group, steps) for group, steps in sorted(tally.p_values.items(), key=_all_first))
     note = f"Alleles with {QQ_MIN_COPIES} copies or more of either kind; p below 1e-{QQ_TOP:.0f} are drawn there."
     return Figure(
         "site-hwe", "Hardy-Weinberg equilibrium", "expected −log10 p", "observed −log10 p",
