@@ -57,7 +57,7 @@ def count_rows(reader: PackedReader, masks: np.ndarray, start_row: int, end_row:
     n_samples = reader.index.n_samples
     if masks.shape[1] != reader.n_words:
         raise ContractError(f"masks {masks.shape} do not fit {n_samples} samples.")
-    members, out = _members(masks, n_samples), np.empty((end_row - start_row, len(masks), 4), np.int64)
+    members, out = members_of(masks, n_samples), np.empty((end_row - start_row, len(masks), 4), np.int64)
     for low, high in _blocks(n_samples, start_row, end_row):
         data, starts, ends, kinds, reference = reader.records(low, high)
         counts = out[low - start_row : high - start_row]
@@ -120,7 +120,7 @@ def _blocks(n_samples: int, start_row: int, end_row: int) -> Iterator[tuple[int,
     return ((low, min(low + rows, end_row)) for low in range(start_row, end_row, rows))
 
 
-def _members(masks: np.ndarray, n_samples: int) -> kernels.Members:
+def members_of(masks: np.ndarray, n_samples: int) -> kernels.Members:
     """Masks in the layouts that the kernels ask for."""
     bits = np.unpackbits(masks.astype("<u8").view(np.uint8), axis=1, bitorder="little")[:, ::2]
     half = -(-masks.shape[1] // 2)

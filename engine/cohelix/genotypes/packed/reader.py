@@ -92,7 +92,7 @@ class PackedReader:
 @contextmanager
 def open_packed(callset: Callset, shard: Shard, track: str = "genotypes") -> Iterator[PackedReader]:
     """A reader of the shard's PGEN, or with track="adj" of the PGEN that marks calls which fail adj."""
-    path = shard.pgen if track == "genotypes" else getattr(shard, "adj", None)
+    path = shard.pgen if track == "genotypes" else shard.adj
     if path is None:
         raise InputError(f"{callset.root} does not say which calls fail adj: it was imported, not called.")
     entry = callset.commit.entry(path)
