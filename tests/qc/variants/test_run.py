@@ -11,12 +11,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from cohelix import dataset, storage
+from cohelix import dataset, genome, storage
 from cohelix.dataset import Commit
 from cohelix.errors import ConfigError, ContractError, InputError
+from cohelix.genotypes.counts import ploidy_of
 from cohelix.qc.schema import VariantQcParams
 from cohelix.qc.variants import hardy_weinberg, run, vat
-from cohelix.qc.variants.frequencies import count_shard, strata_of
+from cohelix.qc.variants.frequencies import copies_of, count_shard, strata_of
 from cohelix.qc.variants.run import qc_variants
 from cohelix.runtime.local import LocalRuntime
 from tests.oracles import site_qc
@@ -95,6 +96,15 @@ def test_every_count_is_that_of_a_plain_loop(made: Made, done: tuple[Commit, str
                     assert found == expected
                     af = row[f"af_{group}{sex}_{track}"]
                     assert np.isnan(af) if not expected["an"] else af == expected["ac"] / expected["an"]
+
+
+@pytest.mark.parametrize("contig", ["chr1", "chrX", "chrY", "chrM", "HLA-1"])
+@pytest.mark.parametrize("build", ["GRCh38", "unknown"])
+def test_copies_are_those_of_every_sex_at_every_position(contig: str, build: str) -> None:
+    positions = np.array([1, 10_000, 10_001, 2_781_479, 2_781_480, 30_000_000, 155_701_382, 155_701_383, 156_040_895])
+    ploidy = ploidy_of(build, contig, positions, genome.SEXES)
+    assert copies_of(build, contig, positions).tolist() == ploidy.table[ploidy.classes].tolist()
+    assert copies_of(build, contig, positions[:0]).shape == (0, 3)
 
 
 @pytest.mark.parametrize("contig", ["chr1", "chrX", "chrY", "chrM"])
@@ -212,7 +222,7 @@ def test_blocks_do_not_show(
 ) -> None:
     """Blocks of two rows give the bytes that one block gives; so does one thread."""
     commit, out = done
-    monkeypatch.setattr(run, "rows_of_block", lambda n_samples: 2)
+    monkeypatch.setattr(run, "block_rows", lambda n_samples: 2)
     again = qc_variants(
         made.root, str(tmp_path / "again"), VariantQcParams(left_out=["oth"]), LocalRuntime(1),
         gates=str(Path(out).parent / "gates.toml"), ancestry=made.groups_file(tmp_path),

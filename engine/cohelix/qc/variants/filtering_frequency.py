@@ -20,7 +20,8 @@ def filtering_frequency(ac: np.ndarray, an: np.ndarray, confidence: float) -> np
 
     ac, an = np.asarray(ac, np.int64), np.asarray(an, np.int64)
     counted = (ac > 1) & (an > 0)
-    mean = gammaincinv(np.where(counted, ac, 1), 1 - confidence)
+    distinct, place = np.unique(np.where(counted, ac, 1), return_inverse=True)
+    mean = gammaincinv(distinct, 1 - confidence)[place]
     return np.where(counted, ratio(mean, an), 0.0)
 
 

@@ -26,12 +26,13 @@ def ask(gates: GateSet, columns: dict[str, Any]) -> tuple[pa.Table, pa.Array, tu
     rows = len(columns["kind"])
     metrics = {name: np.asarray(columns[name]) for name in METRICS["variants"] if name in columns}
     flags = evaluate(gates, metrics)
-    names: list[list[str]] = [[] for _ in range(rows)]
+    names: dict[int, set[str]] = {}
     listed = flags.table.select(["row", "gate"]).to_pydict()
     for row, gate in zip(listed["row"], listed["gate"], strict=True):
-        if written_name(gate) not in names[row]:
-            names[row].append(written_name(gate))
-    filters = pa.array([";".join(sorted(found)) or PASS for found in names], pa.string())
+        names.setdefault(row, set()).add(written_name(gate))
+    written = np.full(rows, PASS, object)
+    written[list(names)] = [";".join(sorted(found)) for found in names.values()]
+    filters = pa.array(written, pa.string())
     return flags.table, filters, flags.not_evaluated
 
 

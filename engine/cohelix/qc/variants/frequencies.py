@@ -84,9 +84,16 @@ def count_shard(callset: Callset, shard: Shard, strata: Strata, edges: np.ndarra
 
 
 def copies_of(build: str, contig: str, positions: np.ndarray) -> np.ndarray:
-    """uint8 (variants, sexes): copies of each row for each of `genome.SEXES`."""
-    ploidy = ploidy_of(build, contig, positions, genome.SEXES)
-    return np.take(ploidy.table, ploidy.classes, axis=0)
+    """uint8 (variants, sexes): copies of each row for each of `genome.SEXES`; those of `counts.ploidy_of`.
+
+    Ploidy changes at the ends of segments only, so that it is asked once for each stretch between two of them.
+    """
+    length = int(positions.max()) if len(positions) else 1
+    ends = {low for sex in genome.SEXES for low, _, _ in genome.ploidy_segments(build, contig, sex, length)}
+    edges = np.array(sorted(ends), np.int64)
+    ploidy = ploidy_of(build, contig, edges + 1, genome.SEXES)
+    each = np.take(ploidy.table, ploidy.classes, axis=0)
+    return np.take(each, np.searchsorted(edges, np.asarray(positions, np.int64) - 1, side="right") - 1, axis=0)
 
 
 def by_ploidy(counts: np.ndarray, copies: np.ndarray) -> np.ndarray:

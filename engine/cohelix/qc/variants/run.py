@@ -23,7 +23,6 @@ from cohelix.dataset import Commit, FileEntry, Writer
 from cohelix.errors import ConfigError, ContractError, InputError
 from cohelix.genotypes.callset import Callset, Shard, open_callset, parquet_bytes
 from cohelix.genotypes.counts import CALLED
-from cohelix.genotypes.packed.reader import rows_of_block
 from cohelix.provenance import provenance
 from cohelix.qc import gates as gate_files
 from cohelix.qc.gates import GateSet
@@ -48,6 +47,9 @@ KIND = "site-qc"
 
 _BLOCK_ROWS = 16_384
 """Rows of a block at most, and of a row group: 400 columns of them are 50 MiB."""
+
+_BLOCK_GENOTYPES = 1 << 25
+"""Genotypes of a block: 8 MiB packed. Smaller ones spend more on columns than on genotypes."""
 
 _ADJ_COLUMNS = (("ac", "ac_adj"), ("an", "an_adj"), ("hom", "n_hom_alt_adj"))
 """Our counts of calls that pass adj, and the columns of the sites table that state them."""
@@ -158,7 +160,7 @@ def _write_blocks(task: Task, sites_path: Path, vat_path: Path) -> tuple[pa.Tabl
     shared = task.shared()
     sites = task.callset.sites(task.shard)
     positions = sites.column("position").to_numpy()
-    edges = block_edges(positions, min(_BLOCK_ROWS, rows_of_block(task.callset.n_samples)))
+    edges = block_edges(positions, block_rows(task.callset.n_samples))
     asked, flags, n_passing = filters.Asked(), [], 0
     with SiteWriter(sites_path) as out, vat.VatWriter(vat_path) as annotated:
         for counted in count_shard(task.callset, task.shard, shared.strata, edges):
@@ -173,6 +175,11 @@ def _write_blocks(task: Task, sites_path: Path, vat_path: Path) -> tuple[pa.Tabl
             out.add(pa.table(columns))
             annotated.add(vat.vat_rows(columns, shared.strata, task.params.vat_max_alleles))
     return pa.concat_tables(flags), asked, n_passing
+
+
+def block_rows(n_samples: int) -> int:
+    """Rows of a block."""
+    return max(1, min(_BLOCK_ROWS, _BLOCK_GENOTYPES // n_samples))
 
 
 def check_counts(sites: pa.Table, counted: Counted, strata: Strata, *, by_sex: bool) -> None:

@@ -14,6 +14,7 @@ from types import TracebackType
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
 from cohelix import genome
@@ -36,12 +37,14 @@ COLUMNS = (
 
 def vat_rows(columns: Columns, strata: Strata, max_alleles: int) -> pa.Table:
     """Rows of the table (`COLUMNS`) from the columns of a block, filters included."""
-    passes = np.array([found == PASS for found in columns["filters"].to_pylist()], bool)
+    passes = pc.equal(columns["filters"], PASS).to_numpy(zero_copy_only=False)
     kept = np.flatnonzero(passes & (columns["ac_all_raw"] > 0) & (columns["n_alleles"] < max_alleles))
     texts = {name: columns[name].take(pa.array(kept)) for name in ("contig", "position", "ref", "alt")}
-    places = zip(*(texts[name].to_pylist() for name in texts), strict=True)
+    plain = genome.plain_name(columns["contig"][0].as_py())  # a block lies on one contig
     made: Columns = {
-        "vid": pa.array([f"{genome.plain_name(c)}-{p}-{ref}-{alt}" for c, p, ref, alt in places], pa.string()),
+        "vid": pc.binary_join_element_wise(
+            pa.scalar(plain), texts["position"].cast(pa.string()), texts["ref"], texts["alt"], "-"
+        ),
         "contig": texts["contig"], "position": texts["position"],
         "ref_allele": texts["ref"], "alt_allele": texts["alt"],
     }  # fmt: skip
@@ -78,7 +81,7 @@ class VatWriter:
 
     def __init__(self, path: Path) -> None:
         self._handle = path.open("wb")
-        self._gzip = gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=self._handle, mtime=0)
+        self._gzip = gzip.GzipFile(filename="", mode="wb", compresslevel=4, fileobj=self._handle, mtime=0)
         self._gzip.write(("\t".join(COLUMNS) + "\n").encode())
 
     def add(self, rows: pa.Table) -> None:
