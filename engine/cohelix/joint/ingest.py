@@ -17,7 +17,7 @@ from cohelix.genome import Contig
 from cohelix.joint import manifest, store, stretch
 from cohelix.joint.annotation import kernels as a
 from cohelix.joint.gvcf.reader import Blocks, GvcfReader, Region, Variants
-from cohelix.joint.kernels import flatten_blocks, join_bands, overlapping_block
+from cohelix.joint.kernels import flatten_blocks, join_bands, mean_depths, overlapping_block
 from cohelix.joint.schema import BANDS, MARGIN_BP, IngestParams
 from cohelix.provenance import provenance
 from cohelix.runtime.protocol import Runtime
@@ -193,6 +193,7 @@ def _read_sample(
             blocks.gq[index],
             blocks.dp[index],
             blocks.state[index],
+            blocks.depth[index],
             margin,
         )
         for one, begin, end in _runs(key, task):
@@ -227,7 +228,11 @@ def _prepare(blocks: Blocks, params: IngestParams, reader: GvcfReader) -> Blocks
         columns = flatten_blocks(*columns)
     if params.bands == "aou":
         columns = _join_within_bins(columns, params.bin_bp)
-    return Blocks(*columns)
+    if columns[0] is blocks.contig:
+        return blocks
+    contig, start, end, gq, dp, state = columns
+    depth = mean_depths(blocks.contig, blocks.start, blocks.end, blocks.depth, contig, start, end)
+    return Blocks(contig, start, end, gq, dp, state, depth)
 
 
 def _join_within_bins(columns: tuple[np.ndarray, ...], bin_bp: int) -> tuple[np.ndarray, ...]:

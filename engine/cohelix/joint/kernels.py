@@ -105,6 +105,35 @@ def join_bands(
     )  # fmt: skip
 
 
+@kernel
+def mean_depths(
+    contig: np.ndarray, start: np.ndarray, end: np.ndarray, depth: np.ndarray,
+    new_contig: np.ndarray, new_start: np.ndarray, new_end: np.ndarray,
+) -> np.ndarray:  # fmt: skip
+    """int32: mean depth, rounded down, of the blocks that lie over each new one, by the bases they share.
+
+    Both are sorted by contig and start; depth -1 is not known and counts nowhere, a new block of nothing else gets -1.
+    """
+    out = np.full(new_start.size, -1, np.int32)
+    first = 0
+    for n in range(new_start.size):
+        while first < start.size and (
+            contig[first] < new_contig[n] or (contig[first] == new_contig[n] and end[first] <= new_start[n])
+        ):
+            first += 1
+        total, bases = np.int64(0), np.int64(0)
+        for i in range(first, start.size):
+            if contig[i] != new_contig[n] or start[i] >= new_end[n]:
+                break
+            shared = min(end[i], new_end[n]) - max(start[i], new_start[n])
+            if depth[i] >= 0 and shared > 0:
+                total += np.int64(depth[i]) * shared
+                bases += shared
+        if bases > 0:
+            out[n] = total // bases
+    return out
+
+
 @leaf
 def _upper(base: int) -> int:
     return base - 32 if 97 <= base <= 122 else base

@@ -32,6 +32,7 @@ BLOCK_SCHEMA = pa.schema(
         pa.field("gq", pa.int32(), nullable=False),  # -1 missing
         pa.field("dp", pa.int32(), nullable=False),  # MIN_DP where the gVCF has it; -1 missing
         pa.field("state", pa.int8(), nullable=False),  # copies of the reference: 2, 1; 0 where the gVCF makes no call
+        pa.field("depth", pa.int32(), nullable=False),  # DP; -1 missing. Old stores lack it: see `read_blocks`
         pa.field("margin", pa.bool_(), nullable=False),
     ]
 )
@@ -232,6 +233,14 @@ def read_variants(root: str, entry: FileEntry, columns: Sequence[str]) -> pa.Tab
             column(np.zeros(n + 1, np.int32)), column(np.zeros(0, kind.value_type.to_pandas_dtype()))
         )
         table = table.append_column(VARIANT_SCHEMA.field(name), lists or column(np.full(n, -1, np.float32)))
+    return table
+
+
+def read_blocks(root: str, entry: FileEntry, columns: Sequence[str]) -> pa.Table:
+    """Columns of a file of reference blocks. `depth`, which stores of old lack, is then missing."""
+    table = read_table(root, entry, columns=list(columns))
+    if "depth" in columns and "depth" not in table.column_names:
+        table = table.append_column(BLOCK_SCHEMA.field("depth"), column(np.full(len(table), -1, np.int32)))
     return table
 
 

@@ -16,8 +16,8 @@ NO_ALLELE, ABSENT = -1, -2
 # Columns of `lines`, the integer table that `tokenise` fills: one row per record.
 (
     KIND, CONTIG, START, END, GQ, DP, ALLELE1, ALLELE2, PHASED, PHASE_SET, REF_AT, REF_LEN, ALT_AT, ALT_LEN, N_ALT,
-    FILTER_AT, FILTER_LEN, AD_AT, AD_LEN, PL_AT, PL_LEN, RR, VR, N_COLUMNS,
-) = range(24)  # fmt: skip
+    FILTER_AT, FILTER_LEN, AD_AT, AD_LEN, PL_AT, PL_LEN, RR, VR, DEPTH, N_COLUMNS,
+) = range(25)  # fmt: skip
 
 # What a FORMAT key means to the reader: the column that its value goes to, or one of these.
 _SKIP, _MIN_DP = -1, -2
@@ -326,6 +326,7 @@ def _sample(text: np.ndarray, at: int, end: int, roles: np.ndarray, n_keys: int,
             else:
                 row[role] = value
         at = j + 1
+    row[DEPTH] = row[DP]
     if row[KIND] == BLOCK and min_dp >= 0:
         row[DP] = min_dp
     return status

@@ -39,6 +39,7 @@ class Blocks:
     """Reference blocks, sorted by contig and start, disjoint.
 
     contig, start, end int32; gq int32 and dp int32 (-1 missing; dp is MIN_DP where the file has it); state int8.
+    depth int32: DP, -1 missing.
     """
 
     contig: np.ndarray
@@ -47,6 +48,7 @@ class Blocks:
     gq: np.ndarray
     dp: np.ndarray
     state: np.ndarray
+    depth: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -296,7 +298,7 @@ def _blocks(lines: np.ndarray) -> Blocks:
         (first == 0) & (second == 0), HOM_REF, np.where((first == 0) & (second == k.ABSENT), HOM_REF_HAPLOID, NO_CALL)
     ).astype(np.int8)
     contig, start, end, gq, dp = (np.ascontiguousarray(rows[:, c]) for c in (k.CONTIG, k.START, k.END, k.GQ, k.DP))
-    return Blocks(contig, start, end, gq, dp, state)
+    return Blocks(contig, start, end, gq, dp, state, np.ascontiguousarray(rows[:, k.DEPTH]))
 
 
 def _variants(data: np.ndarray, lines: np.ndarray, contigs: Sequence[Contig]) -> Variants:
