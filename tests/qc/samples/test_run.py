@@ -155,7 +155,8 @@ def test_arrays_and_concordance_are_joined_by_link_and_the_worst_counts(tmp_path
         "array_sample_id": ["a1", "a2", "a3", "a4"], "wgs_sample_id": ["s004", "s004", "s005", "gone"],
         "fingerprint_llr": [50.0, -40.0, 30.0, 1.0], "genotype_concordance": [0.999, 0.5, None, 1.0],
     }  # fmt: skip
-    arrays = {"sample_id": ["a1", "a2", "a3"], "call_rate": [0.99, 0.97, 0.995], "contamination": [0.0, 0.2, None]}
+    arrays = {"sample_id": ["a1", "a2", "a3"]}
+    arrays |= {"array_call_rate": [0.99, 0.97, 0.995], "array_contamination": [0.0, 0.2, None]}
     for folder, name, table in (("c", "concordance", links), ("a", "array_metrics", arrays)):
         (tmp_path / folder).mkdir()
         pq.write_table(pa.table(table), tmp_path / folder / f"{name}.parquet")
@@ -169,6 +170,9 @@ def test_arrays_and_concordance_are_joined_by_link_and_the_worst_counts(tmp_path
     assert gates == {"fingerprint", "array_call_rate", "array_contamination"}
     with pytest.raises(InputError, match="cohelix qc concordance"):
         run(callset, tmp_path / "no", concordance=str(tmp_path / "a"))
+    pq.write_table(pa.table({"sample_id": ["a1"]}), tmp_path / "a" / "array_metrics.parquet")
+    with pytest.raises(InputError, match="cohelix qc arrays"):
+        run(callset, tmp_path / "no", arrays=str(tmp_path / "a"))
 
 
 @pytest.mark.parametrize(
@@ -216,3 +220,15 @@ def test_strata_without_anybody_and_samples_of_none(tmp_path: Path) -> None:
     summary = run(callset, tmp_path / "qc", ancestry=str(tmp_path / "g.tsv"))
     assert summary["strata"] == {"eur": 40, "sas": 10}
     assert {(one["stratum"], one["n"]) for one in summary["outliers"]} >= {("eur", 40), ("pooled", 30)}
+
+
+@pytest.mark.jvm
+def test_spark_makes_the_same_bytes(tmp_path: Path, spark: Any) -> None:
+    callset = made.imported(tmp_path, SEXES)
+    (tmp_path / "f.tsv").write_text("contig\tposition\tref\talt\taf\nchr1\t1000\tA\tG\t0.5\n")
+    options = {"gates": "aou-v8", "frequencies": str(tmp_path / "f.tsv")}
+    for name, runtime in (("local", LocalRuntime(2)), ("spark", spark)):
+        qc_samples(callset.root, str(tmp_path / name), SampleQcParams(), runtime, **options)
+    for path in (tmp_path / "local").iterdir():
+        assert path.read_bytes() == (tmp_path / "spark" / path.name).read_bytes(), path.name
+    assert pq.read_table(tmp_path / "spark/sample_metrics.parquet").column("n_novel").null_count == 0

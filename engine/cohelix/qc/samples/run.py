@@ -127,24 +127,23 @@ def _joined(ids: Sequence[str], arrays: str | None, concordance: str | None) -> 
     columns: dict[str, np.ndarray] = {}
     links: list[tuple[str, str]] = []
     if concordance:
-        table = _parquet(concordance, "concordance.parquet", "cohelix qc concordance")
+        wanted = ("array_sample_id", "wgs_sample_id", "fingerprint_llr", "genotype_concordance")
+        table = _parquet(concordance, "concordance.parquet", "cohelix qc concordance", wanted)
         genomes = table.column("wgs_sample_id").to_pylist()
         links = list(zip(table.column("array_sample_id").to_pylist(), genomes, strict=True))
         for name, source in (("fingerprint_llr", "fingerprint_llr"), ("array_concordance", "genotype_concordance")):
             columns[name] = _worst(ids, genomes, table.column(source).to_pylist(), lowest=True)
     if arrays:
-        table = _parquet(arrays, "array_metrics.parquet", "cohelix qc arrays")
+        wanted = ("sample_id", "array_call_rate", "array_contamination")
+        table = _parquet(arrays, "array_metrics.parquet", "cohelix qc arrays", wanted)
         own = table.column("sample_id").to_pylist()
         genomes_of: dict[str, list[str]] = {}
         for left, right in links:
             genomes_of.setdefault(left, []).append(right)
         if not links:  # without links, an array and a genome of one id are of one person
             genomes_of = {sample: [sample] for sample in own}
-        for name, source, lowest in (
-            ("array_call_rate", "call_rate", True),
-            ("array_contamination", "contamination", False),
-        ):
-            pairs = zip(own, table.column(source).to_pylist(), strict=True)
+        for name, lowest in (("array_call_rate", True), ("array_contamination", False)):
+            pairs = zip(own, table.column(name).to_pylist(), strict=True)
             spread = [(one, value) for sample, value in pairs for one in genomes_of.get(sample, ())]
             columns[name] = _worst(ids, [one for one, _ in spread], [value for _, value in spread], lowest=lowest)
     return columns
@@ -160,11 +159,14 @@ def _worst(ids: Sequence[str], samples: Sequence[str], values: Sequence[float | 
     return out
 
 
-def _parquet(folder: str, name: str, command: str) -> pa.Table:
+def _parquet(folder: str, name: str, command: str, columns: Sequence[str]) -> pa.Table:
     try:
-        return pq.ParquetFile(pa.BufferReader(storage.read(storage.join(folder, name)))).read()
-    except (OSError, ValueError):
-        raise InputError(f"expected {name} in the folder that `{command}` made, found none. Check the path.") from None
+        table = pq.ParquetFile(pa.BufferReader(storage.read(storage.join(folder, name)))).read()
+        return table.select(list(columns))
+    except (OSError, ValueError, KeyError):
+        raise InputError(
+            f"expected {name} in the folder that `{command}` made, found none, or another file. Check the path."
+        ) from None
 
 
 def _sex_metrics(found: SexCalls, stated: Sequence[str]) -> dict[str, Any]:
