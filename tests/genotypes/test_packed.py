@@ -138,7 +138,7 @@ def test_lists_out_of_order_or_range_are_refused(content: bytes) -> None:
 @given(tables())
 def test_a_record_reads_alone(table: tuple[np.ndarray, list[int]]) -> None:
     rows, kinds = table
-    data, starts, ends, kind_array = made = written(rows, kinds)
+    data, starts, ends, _ = made = written(rows, kinds)
     n_samples, expected = rows.shape[1], plain.pack(rows.tolist())
     samples, values = np.empty(n_samples + records.ROOM, np.int32), np.empty(n_samples + records.ROOM, np.uint64)
     reference, dense, alone = np.zeros((3, expected.shape[1]), np.uint64)
