@@ -127,8 +127,8 @@ def _joined(ids: Sequence[str], arrays: str | None, concordance: str | None) -> 
     columns: dict[str, np.ndarray] = {}
     links: list[tuple[str, str]] = []
     if concordance:
-        wanted = ("array_sample_id", "wgs_sample_id", "fingerprint_llr", "genotype_concordance")
-        table = _parquet(concordance, "concordance.parquet", "cohelix qc concordance", wanted)
+        needed = ("array_sample_id", "wgs_sample_id", "fingerprint_llr", "genotype_concordance")
+        table = _parquet(concordance, "concordance.parquet", "cohelix qc concordance", needed)
         genomes = table.column("wgs_sample_id").to_pylist()
         links = list(zip(table.column("array_sample_id").to_pylist(), genomes, strict=True))
         for name, source in (("fingerprint_llr", "fingerprint_llr"), ("array_concordance", "genotype_concordance")):
