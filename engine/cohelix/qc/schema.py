@@ -112,6 +112,9 @@ class ArrayQcParams:
     unless the gates file has a [[marker]] of its own.
     """
 
+    build: str = "auto"
+    """Of PLINK filesets, which do not say: GRCh37, GRCh38, or "auto", that of the reference FASTA where one is given."""
+
     flipped: str = "flip"
     """"flip": a SNP whose alleles are the reference's on the other strand only is turned, and reported; "drop"."""
 
@@ -206,6 +209,7 @@ class ArrayQcParams:
     """Calls that are read at a time: 2 MiB of genotypes and intensities, whatever the size of the file."""
 
     def __post_init__(self) -> None:
+        choices.choose("build", self.build, ("auto", "GRCh37", "GRCh38"))
         for name in ("flipped", "flipped_palindromes"):
             choices.choose(name, getattr(self, name), ("flip", "drop"))
         choices.choose("unresolved_palindromes", self.unresolved_palindromes, ("keep", "drop"))
@@ -254,7 +258,7 @@ class ConcordanceParams:
     """Bases between two sites of the fingerprint. Neighbours repeat one another, and a sum counts them as two."""
 
     max_sites: int = 2_000
-    """Sites of the fingerprint. Two thousand put strangers at an LLR of about -1,000 and sibs at about -500."""
+    """Sites of the fingerprint. Two thousand put strangers at an LLR of about -1,500 and sibs at about -700."""
 
     array_error: float = 0.01
     """P(a genotype of the array is wrong), shared by the two others. Picard's GENOTYPING_ERROR_RATE; arrays do better,

@@ -18,7 +18,7 @@ from cohelix.qc.schema import ArrayQcParams
 from cohelix.runtime.protocol import Runtime
 
 _STRETCH = 10_000_000  # bases that share the markers to be taken, so that they lie all over the genome
-_BANDS = 64
+_PAIRS = 4_000_000  # in a task, about a second
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,8 @@ def compare(band: Band) -> np.ndarray:
 def _bands(n: int) -> list[tuple[int, int]]:
     """Bands with about as many pairs each: sample i has n - 1 - i behind it."""
     behind = np.cumsum(np.arange(n - 1, -1, -1))
-    edges = np.searchsorted(behind, np.linspace(0, behind[-1], min(_BANDS, n) + 1)[1:-1])
+    bands = min(n, 1 + int(behind[-1]) // _PAIRS)
+    edges = np.searchsorted(behind, np.linspace(0, behind[-1], bands + 1)[1:-1])
     cuts = np.unique(np.concatenate([[0], edges + 1, [n]]))
     return list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))
 

@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from cohelix.dataset import digest_of
-
 ABSENT = -1
 """Number of an allele that the line does not list."""
 
@@ -21,12 +19,13 @@ _GENOTYPES = ("AA", "AB", "BB")
 _MEASURES = ("meanTHETA", "devTHETA", "meanR")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Marker:
     """One line. allele_a, allele_b: as stated, "" where not. code_a, code_b: their numbers in REF and ALT, `ABSENT`.
 
     filters: "." or names with semicolons. n: AA, AB, BB of the training set, or 0. theta, dev_theta, r: mean theta, its
-    deviation, and mean R of the clusters AA, AB, BB, or NaN.
+    deviation, and mean R of the clusters AA, AB, BB, or NaN. ref_is_known: `ref` is the reference, as in a VCF;
+    false for PLINK's, which may be any allele.
     """
 
     contig: str
@@ -47,6 +46,7 @@ class Marker:
     theta: tuple[float, ...] = (np.nan,) * 3
     dev_theta: tuple[float, ...] = (np.nan,) * 3
     r: tuple[float, ...] = (np.nan,) * 3
+    ref_is_known: bool = True
 
     @property
     def is_zeroed(self) -> bool:
@@ -98,11 +98,6 @@ def markers_of(table: pa.Table) -> list[Marker]:
     return [Marker(*row) for row in zip(*turned, strict=True)]
 
 
-def design_digest(markers: Sequence[Marker]) -> str:
-    """Equal where two files have the same markers with the same alleles on the same lines."""
-    return digest_of([key_of(marker) for marker in markers])
-
-
 def key_of(marker: Marker) -> tuple[str, int, str, str, str, str]:
     """What makes two lines of different files the same marker."""
     return marker.contig, marker.position, marker.name, marker.ref, marker.allele_a, marker.allele_b
@@ -112,6 +107,7 @@ _LISTED = pa.list_(pa.float64(), 3)
 _TYPES = {
     "position": pa.int64(), "code_a": pa.int8(), "code_b": pa.int8(), "gentrain": pa.float64(),
     "n": pa.list_(pa.int64(), 3), "theta": _LISTED, "dev_theta": _LISTED, "r": _LISTED,
+    "ref_is_known": pa.bool_(),
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ Calls go to `calls.bed` (PLINK 1 bytes, A1 allele B), markers and what each of t
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cohelix import genome
+from cohelix.dataset import canonical_json
 from cohelix.errors import CohelixError
 from cohelix.genome import Contig
 from cohelix.genotypes import kernels as genotype_kernels
@@ -98,25 +100,30 @@ def read_arrays(file: ArrayFile) -> ArrayBatch:
 def _read_callset(file: ArrayFile) -> ArrayBatch:
     callset = open_callset(file.path)
     samples = callset.samples()
+    known = callset.commit.meta["params"].get("source") not in ("bed", "pgen")
 
     def blocks() -> Iterator[Block]:
         for shard in callset.shards:
             sites = callset.sites(shard)
             for first, calls in read_blocks(callset, shard):
                 values = np.full((*calls.shape, 3), np.nan)
-                yield Block(_markers(sites.slice(first, len(calls))), calls, values, np.zeros(len(calls), np.int64))
+                yield Block(
+                    _markers(sites.slice(first, len(calls)), known), calls, values, np.zeros(len(calls), np.int64)
+                )
 
     ids, sexes = (samples.column(name).to_pylist() for name in ("sample_id", "sex"))
     return _read(file, ids, sexes, callset.contigs, callset.build, blocks())
 
 
-def _markers(sites: pa.Table) -> list[Marker]:
+def _markers(sites: pa.Table, ref_is_known: bool) -> list[Marker]:
     """Markers of a callset's sites: A the reference, B the alternate."""
     names = ("contig", "position", "source_id" if "source_id" in sites.column_names else "id", "ref", "alt")
     rows = zip(*(sites.column(name).to_pylist() for name in names), strict=True)
     filters = sites.column("filter").to_pylist() if "filter" in sites.column_names else ["."] * sites.num_rows
     return [
-        Marker(contig, position, name, ref, alt, status, ref, "" if alt == "." else alt, 0, 1)
+        Marker(
+            contig, position, name, ref, alt, status, ref, "" if alt == "." else alt, 0, 1, ref_is_known=ref_is_known
+        )
         for (contig, position, name, ref, alt), status in zip(rows, filters, strict=True)
     ]
 
@@ -128,7 +135,8 @@ def _read(
     n = len(ids)
     counts, sums = np.zeros((n, kernels.N_COUNTS), np.int64), np.zeros((n, kernels.N_SUMS), np.float64)
     gencall = np.zeros((n, kernels.GENCALL_BINS), np.int32)
-    markers: list[Marker] = []
+    markers: list[pa.Table] = []
+    design = hashlib.sha256()
     rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     counted = counted_off_y = zeroed = 0
     with (Path(file.folder) / "calls.bed").open("wb") as calls:
@@ -138,13 +146,15 @@ def _read(
             counted, counted_off_y, zeroed = counted + added[0], counted_off_y + added[1], zeroed + added[2]
             score = np.where(block.calls >= 0, block.values[:, :, kernels.GENCALL], np.nan)
             rows.append((block.strange.copy(), np.nansum(score, axis=1), np.isfinite(score).sum(axis=1)))
-            markers += block.markers
-    pq.write_table(info.table_of(markers), Path(file.folder) / "markers.parquet", compression="zstd")
+            markers.append(info.table_of(block.markers))
+            design.update(canonical_json([info.key_of(marker) for marker in block.markers])[1:-1] + b",")
+    table = pa.concat_tables(markers)
+    pq.write_table(table, Path(file.folder) / "markers.parquet", compression="zstd")
     strange, scores, scored = (np.concatenate(parts) for parts in zip(*rows, strict=True))
     np.savez(Path(file.folder) / "rows.npz", strange=strange, gencall=scores, scored=scored)
     return ArrayBatch(
-        file.number, file.folder, tuple(ids), tuple(stated), tuple(contigs), build, info.design_digest(markers),
-        len(markers), counted, counted_off_y, zeroed, counts, sums, gencall,
+        file.number, file.folder, tuple(ids), tuple(stated), tuple(contigs), build, design.hexdigest(),
+        table.num_rows, counted, counted_off_y, zeroed, counts, sums, gencall,
     )  # fmt: skip
 
 

@@ -27,6 +27,9 @@ from cohelix.qc.arrays.info import Marker, read_marker
 _DAMAGED: tuple[type[Exception], ...] = (EOFError, OSError, IsalError)  # type: ignore[assignment]  # a class, stubs err
 """What the readers of compressed streams raise."""
 
+MOST_ROWS = 8_192
+"""Markers in one block at most: what a line states of its marker is a kilobyte."""
+
 VALUES = ("IGC", "BAF", "LRR")
 """Fields of FORMAT, in the order of the columns of `Block.values`."""
 
@@ -50,7 +53,8 @@ def open_array(path: Path, block_calls: int) -> Iterator[tuple[Header, Iterator[
     try:
         with _open(path) as lines:
             header = _header(lines)
-            yield header, _whole(_blocks(lines, header, max(1, block_calls // len(header.sample_ids))))
+            rows = min(MOST_ROWS, max(1, block_calls // len(header.sample_ids)))
+            yield header, _whole(_blocks(lines, header, rows))
     except FileNotFoundError:
         raise InputError("expected an array VCF, found no file there. Check the path.") from None
     except _DAMAGED as error:

@@ -49,7 +49,11 @@ class _Markers:
 
     @property
     def kept(self) -> np.ndarray:
-        return np.flatnonzero(np.array(self.status) == markers.KEPT)
+        return _kept(self.status)
+
+
+def _kept(status: Sequence[str]) -> np.ndarray:
+    return np.flatnonzero([one == markers.KEPT for one in status])
 
 
 @dataclass(frozen=True)
@@ -84,10 +88,10 @@ def qc_arrays(
         of_b = markers.frequency_of_b(first)
         af = _known_frequencies(cohort, known)
         placed = strands.place_all(cohort.markers, params, reference=reference, assays=assays, of_b=of_b, known=af)
-        status = markers.decide(cohort, placed, first)
-        kept = np.flatnonzero(np.array(status) == markers.KEPT)
-        people = _measure(cohort, given, kept, of_b, params, sexes)
+        people = _measure(cohort, given, _kept(markers.decide(cohort, placed, first)), of_b, params, sexes)
         counts = markers.count_calls(cohort, _good(people, gate_set), people.sexes)
+        status = markers.decide(cohort, placed, counts.all)
+        kept = _kept(status)
         measured = markers.measure(cohort, placed, counts, params, af)
         judged = _Markers(placed, status, counts, measured, _marker_flags(gate_set, measured, kept))
         rows = duplicates.choose_markers(cohort, _unflagged(judged), measured["maf"], params)
@@ -111,9 +115,9 @@ def _parts(folder: Path) -> Iterator[Path]:
 def _read(
     given: Inputs, parts: Path, params: ArrayQcParams, runtime: Runtime, reference: str | None
 ) -> list[ArrayBatch]:
-    build = genome.UNKNOWN_BUILD
-    if reference and given.filesets:
-        build = Bases(reference).build
+    build = params.build
+    if build == "auto" and given.filesets:
+        build = Bases(reference).build if reference else genome.UNKNOWN_BUILD
     callsets = dict(given.callsets)
     for number, path in given.filesets.items():
         callsets[number] = str(parts / f"fileset-{number}")

@@ -1,6 +1,7 @@
 """Which strand a marker's alleles are on, and what becomes of it. Every marker gets one class; none is turned unsaid.
 
-The alleles are compared with REF, that of the file or of a reference FASTA. A/T and C/G look alike on both strands:
+The alleles are compared with REF, that of the file or of a reference FASTA; a VCF whose REF is not the FASTA's base is
+reported, not turned. A/T and C/G look alike on both strands:
 there the probe decides (both probes end in their allele; where the reference has their other bases tells the strand),
 then a known allele frequency, then what the manifest says.
 """
@@ -38,7 +39,7 @@ DROPPED = frozenset({OTHER_REFERENCE, MISMATCH, UNSPELLED, UNPLACED, MULTIALLELI
 """Classes whose markers cannot go into a callset."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Placed:
     """Where a marker goes: its class, trimmed site, and whether B is the alternate (else A is). keep: false for the
 
@@ -111,7 +112,7 @@ def _by_bases(
     strands = (complement(a), complement(b))
     there = bases.at(marker.contig, marker.position - 1, marker.position - 1 + len(ref)) if bases else ""
     differs = bool(there) and "N" not in there and there != ref
-    if differs and not (is_snp and there in (a, b, *strands)):
+    if differs and (marker.ref_is_known or not (is_snp and there in (a, b, *strands))):
         return _out(marker, OTHER_REFERENCE)
     marker = replace(marker, ref=there) if differs else marker
     if is_snp and a == strands[1]:
