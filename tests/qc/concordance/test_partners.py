@@ -8,6 +8,7 @@ import pytest
 from cohelix.qc.concordance import kernels, likelihood, partners
 from cohelix.qc.concordance.fingerprints import n_words
 from cohelix.qc.concordance.partners import Linked, Partner
+from cohelix.qc.schema import ConcordanceParams
 from cohelix.runtime.local import LocalRuntime
 from tests.oracles import fingerprint as plain
 
@@ -70,6 +71,19 @@ def test_products_are_exact_beyond_what_float32_holds() -> None:
     assert len(runs) > 1 and [row for low, high in runs for row in range(low, high)] == list(range(sites))
     found = partners.search(packed(one), packed(other), np.array([0, 1]), 3, scores, 3, LocalRuntime(1))
     assert found.tolist() == [[2, 0, 1], [0, 1, 2]]
+
+
+def test_either_side_is_scored_with_its_own_genotypes_first() -> None:
+    """Scores that tell (array 0, genome 1) from (array 1, genome 0): the genome looked for is 1, its array is 0."""
+    scores = np.zeros((20, len(likelihood.MODELS), 16), np.int64)
+    scores[:, 0, 1], scores[:, 0, 4] = 1_000_000, -1_000_000
+    arrays = np.ones((20, 12), np.int8)
+    arrays[:, 11] = 0
+    links = Linked(np.array([0]), np.array([0]), np.array([False]))
+    given = packed(arrays), packed(np.ones((20, 1), np.int8))
+    params = ConcordanceParams(min_sites=20, candidates=2)
+    found = partners.find_partners("wgs", *given, 12, links, scores, params, LocalRuntime(1))
+    assert [(p.partner, p.llr, p.second_llr) for p in found[0]] == [(11, 20.0, 0.0)]
 
 
 def same(link: int, side: str, sample: int, partner: int) -> Partner:

@@ -236,7 +236,9 @@ def test_links_of_unknown_samples_are_counted_and_not_named(tmp_path: Path) -> N
     pairs = [("secret-1", "w001"), *own(3), ("a005", "secret-2"), ("secret-3", "secret-4")]
     out = run(tmp_path, write_links(tmp_path / "l.tsv", pairs), tmp_path / "out")
     assert [row["verdict"] for row in out["links"]] == ["absent", "match", "match", "match", "absent", "absent"]
-    assert out["links"][0]["fingerprint_llr"] is None and out["links"][0]["n_compared"] is None
+    n = out["summary"]["sites"]["n_fingerprint"]
+    assert [row["n_compared"] for row in out["links"]] == [None, n, n, n, None, None]
+    assert [row["fingerprint_llr"] is None for row in out["links"]] == [True, False, False, False, True, True]
     counts = out["summary"]["links"]
     assert (counts["n_links"], counts["n_arrays_absent"], counts["n_wgs_absent"]) == (6, 2, 2)
     assert "secret" not in (tmp_path / "out" / "qc.json").read_text()
@@ -361,6 +363,29 @@ def test_a_sample_without_calls_has_no_verdict_and_no_partner(tmp_path: Path) ->
     ]  # fmt: skip
 
 
+def test_an_identical_twin_in_the_right_place_is_nobodys_partner(tmp_path: Path) -> None:
+    """Person 3 has a genome without a link, and a twin who matches: the array that shows both is given the first."""
+
+    def change(block: np.ndarray) -> np.ndarray:
+        block[:, 0] = block[:, 3]
+        return block
+
+    rng = np.random.default_rng(40)
+    people = People(rng.uniform(0.2, 0.5, len(LISTED)), rng)
+    strangers = [people.stranger() for _ in range(30)]
+    true = people.genotypes([*strangers, people.twin(3)])
+    ids = [f"{i:03}" for i in range(31)]
+    for twin, free in ((30, 3), (3, 30)):  # the twin may come behind or before, by row
+        folder = tmp_path / str(twin)
+        write_callset(folder / "a.callset", LISTED, change(true.copy()), [f"a{i}" for i in ids])
+        write_callset(folder / "w.callset", LISTED, true, [f"w{i}" for i in ids])
+        pairs = [(f"a{i}", f"w{i}") for k, i in enumerate(ids) if k != free]
+        out = run(folder, write_links(folder / "l.tsv", pairs), folder / "out")
+        found = next(row for row in out["partners"] if row["side"] == "array")
+        assert (found["sample_id"], found["kind"], found["partner_id"]) == ("a000", "unlinked", f"w{free:03}")
+        assert found["margin"] == 0
+
+
 def test_equal_input_gives_equal_files(tmp_path: Path) -> None:
     small(tmp_path)
     links = write_links(tmp_path / "l.tsv", [("a000", "w001"), ("a001", "w000"), *own(40)[2:]])
@@ -368,6 +393,8 @@ def test_equal_input_gives_equal_files(tmp_path: Path) -> None:
         run(tmp_path, links, tmp_path / out)
     for file in ("concordance.parquet", "partners.parquet", "qc.json"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+    other = run(tmp_path, write_links(tmp_path / "l.tsv", own(40)), tmp_path / "three")["summary"]["provenance"]
+    assert json.loads((tmp_path / "one" / "qc.json").read_text())["provenance"]["digest"] != other["digest"]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ Scores are rounded to whole millionths and added up as integers: the sum is the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -81,16 +82,17 @@ class Compared:
     tables: np.ndarray
     sums: np.ndarray
 
-    @property
+    @cached_property
     def n_compared(self) -> np.ndarray:
         """int64: sites called in both samples."""
         called: np.ndarray = self.tables.reshape(-1, 4, 4)[:, :3, :3].sum(axis=(1, 2))
         return called
 
-    @property
+    @cached_property
     def llr(self) -> np.ndarray:
         """float64 (pairs, models), log10."""
-        return self.sums / SCALE
+        llr: np.ndarray = self.sums / SCALE
+        return llr
 
     @property
     def concordance(self) -> np.ndarray:

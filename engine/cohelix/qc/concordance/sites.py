@@ -11,8 +11,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from cohelix import genome
+from cohelix import dataset, genome
 from cohelix.errors import InputError, ReferenceMismatch
 from cohelix.genotypes.callset import Callset
 from cohelix.qc.concordance import kernels
@@ -21,6 +22,7 @@ from cohelix.runtime.protocol import Runtime
 
 _BASES = "ACGT"
 _AUTOSOMES = tuple(str(number) for number in range(1, 23))
+_COLUMNS = ["position", "ref", "alt", "n_called", "ac", "an"]
 _SITES_PER_TASK = 1 << 20  # rows of sites tables that one task looks through
 
 
@@ -167,7 +169,9 @@ def _look_at(task: _Look, index: int, among: np.ndarray | None) -> Candidates:
     """Candidates of one shard; the numbers decide first, so that few rows are left when alleles are read as text."""
     callset = task.callset()
     shard = callset.shards[index]
-    table = callset.sites(shard)
+    # of some fifty columns, those that are needed
+    content = pa.BufferReader(dataset.read_file(callset.root, callset.commit.entry(shard.sites)))
+    table = pq.ParquetFile(content).read(columns=_COLUMNS)
     position, called, ac, an = (
         table.column(name).to_numpy().astype(np.int64) for name in ("position", "n_called", "ac", "an")
     )
