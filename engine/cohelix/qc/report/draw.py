@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from html import escape
 from typing import Any
 
 from cohelix.errors import ConfigError
@@ -33,7 +34,9 @@ def svg(figure: Figure) -> str:
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    return re.sub(r"<svg ", f'<svg role="img" aria-label="{figure.title}" ', text, count=1)
+    # ids of several pictures share a page
+    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{figure.name}-", text)
+    return text.replace("<svg ", f'<svg role="img" aria-label="{escape(figure.title)}" ', 1)
 
 
 def png(figure: Figure, dots_per_inch: int = 144) -> bytes:

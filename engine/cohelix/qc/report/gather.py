@@ -91,12 +91,12 @@ class Made:
         except pa.ArrowInvalid:
             raise InputError(f"{name} in a folder of {self.kind} is damaged. Make the folder again.") from None
 
-    def cuts(self, metric: str) -> list[Cut]:
-        """Cut-offs of a metric, from the rules that have a number."""
+    def cuts(self, metric: str, markers: bool = False) -> list[Cut]:
+        """Cut-offs of a metric (of markers, or of all else), from the rules that have a number."""
         found = []
         for rule in self.rules:
             stated = re.match(r"(>=|>|<=|<) (\S+)$", str(rule["passes"]))
-            if rule["metric"] == metric and stated:
+            if rule["metric"] == metric and (rule["kind"] == "marker") == markers and stated:
                 found.append(Cut(float(stated[2]), f"{stated[1].replace('>=', '≥').replace('<=', '≤')} {stated[2]}"))
         return found
 

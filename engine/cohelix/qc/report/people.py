@@ -94,7 +94,7 @@ def _who(table: pa.Table, groups: Groups, known: bool) -> Section:
     rows = tuple((name, shown(count)) for name, count in counts.items())
     total = (("all", shown(table.num_rows)),) if len(rows) > 1 else ()
     note = f"Groups of {SMALL} people or fewer are joined with the next larger." if known else ""
-    part = Table("people", "People", ("group", "people"), rows + total, note, (1,))
+    part = Table("group-sizes", "Groups", ("group", "people"), rows + total, note, (1,))
     text = "Groups are those of the ancestry table." if known else "No ancestry table was given."
     return Section("people", "People", text, (part,))
 
@@ -186,7 +186,14 @@ def array_sections(made: Made) -> list[Section]:
     if markers is not None:
         everything = Groups(("all",), np.zeros(markers.num_rows, np.int64))
         pictures = [
-            distribution(f"marker-{metric}".replace("_", "-"), title, axis, numbers(markers, metric), everything)
+            distribution(
+                f"marker-{metric}".replace("_", "-"),
+                title,
+                axis,
+                numbers(markers, metric),
+                everything,
+                made.cuts(metric, markers=True),
+            )
             for metric, title, axis in MARKER_PICTURES
         ]
         text = f"{markers.num_rows:,} markers."
