@@ -59,20 +59,6 @@ def test_allele_row_counts_copies(calls: list[tuple[int, int]], allele: int, dat
     assert partial == expected.count(-9) - len(nothing)
 
 
-def test_tallies_are_by_copies_and_genotype() -> None:
-    block, copies = plain.random_block(2, 30, 11), np.random.default_rng(3).integers(0, 3, (4, 11)).astype(np.uint8)
-    classes = np.random.default_rng(4).integers(0, 4, 30)
-    expected = np.zeros((30, 11, 12), np.int64)
-    for row, sample in np.ndindex(30, 11):
-        genotype = int(block[row, sample])
-        expected[row, sample, 4 * copies[classes[row], sample] + (3 if genotype == -9 else genotype)] = 1
-    by_variant, by_sample = np.zeros((30, 12), np.int64), np.ones((11, 12), np.int64)
-    kernels.tally_variants(block, classes, copies, by_variant)
-    kernels.tally_samples(block, classes, copies, by_sample)
-    assert np.array_equal(by_variant, expected.sum(axis=1))
-    assert np.array_equal(by_sample - 1, expected.sum(axis=0))
-
-
 @pytest.mark.parametrize("samples", [1, 2, 3, 4, 5, 8, 13])
 def test_bed_rows_are_packed_as_plink_says(samples: int) -> None:
     block = plain.random_block(samples, 20, samples)

@@ -79,6 +79,17 @@ def test_records_are_counted_by_group_and_by_sample(table: tuple[np.ndarray, lis
     assert (2 * counting.tally_samples(plain.pack(rows.tolist()), classes, 3, n_samples) == tally).all()
 
 
+@given(tables())
+def test_int8_blocks_are_packed(table: tuple[np.ndarray, list[int]]) -> None:
+    rows = table[0]
+    block = np.where(rows == 3, -9, rows).astype(np.int8)
+    out = np.full((len(rows), -(-rows.shape[1] // 32)), 7, np.uint64)
+    kernels.pack_rows(block.view(np.uint8), out)
+    assert (out == plain.pack(rows.tolist())).all()
+    turned = np.asfortranarray(block)
+    assert (counting.pack(turned) == out).all() and (counting.pack(block[:0]) == out[:0]).all()
+
+
 def masks_of_sets(groups: list[set[int]], n_samples: int) -> np.ndarray:
     masks = [counting.masks_of(np.array([-1 + (s in group) for s in range(n_samples)]), 1) for group in groups]
     return np.concatenate([*masks, np.empty((0, -(-n_samples // 32)), np.uint64)])

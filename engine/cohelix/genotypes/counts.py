@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from cohelix import genome
 from cohelix.genotypes import kernels
+from cohelix.genotypes.packed import counting
 
 CALLED = ("n_hom_ref", "n_het", "n_hom_alt", "n_haploid_ref", "n_haploid_alt")
 """The five kinds of called genotype, in the order of the first five counts."""
@@ -58,21 +59,27 @@ def ploidy_of(build: str, contig: str, positions: np.ndarray, sexes: Sequence[st
 
 def count_variants(block: np.ndarray, ploidy: Ploidy) -> np.ndarray:
     """int64 (variants, 7) counts of an int8 block: `CALLED`, then `CONFLICT` and `NO_COPY`."""
-    tally = np.zeros((block.shape[0], 12), np.int64)
-    kernels.tally_variants(block, ploidy.classes, ploidy.table, tally)
+    packed, tally = counting.pack(block), np.zeros((block.shape[0], 3, 4), np.int64)
+    for place, copies in enumerate(ploidy.table):
+        rows = np.flatnonzero(ploidy.classes == place)
+        if rows.size:
+            tally[rows] = counting.count_groups(packed[rows], counting.masks_of(copies, 3))
     return _named(tally)
 
 
 def count_samples(block: np.ndarray, ploidy: Ploidy) -> np.ndarray:
     """int64 (samples, 7) counts of an int8 block, named as those of `count_variants`."""
-    tally = np.zeros((block.shape[1], 12), np.int64)
-    kernels.tally_samples(block, ploidy.classes, ploidy.table, tally)
+    n_classes, n_samples = len(ploidy.table), block.shape[1]
+    by_class = counting.tally_samples(counting.pack(block), ploidy.classes, n_classes, n_samples)
+    tally = np.zeros((n_samples, 3, 4), np.int64)
+    for copies, counted in zip(ploidy.table, by_class, strict=True):
+        tally[np.arange(n_samples), copies] += counted
     return _named(tally)
 
 
 def _named(tally: np.ndarray) -> np.ndarray:
-    """Counts (rows, 7) from a tally (rows, 12) by copies 0, 1, 2 and genotype 0, 1, 2, missing."""
-    none, one, two = tally.reshape(-1, 3, 4).transpose(1, 2, 0)
+    """Counts (rows, 7) from a tally (rows, 3, 4) by copies 0, 1, 2 and genotype 0, 1, 2, missing."""
+    none, one, two = tally.transpose(1, 2, 0)
     conflict = one[1] + none[0] + none[1] + none[2]
     return np.column_stack([two[0], two[1], two[2], one[0], one[2], conflict, none[3]])
 

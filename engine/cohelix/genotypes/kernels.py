@@ -18,24 +18,6 @@ UNKNOWN = -1
 
 
 @kernel
-def tally_variants(block: np.ndarray, classes: np.ndarray, ploidy: np.ndarray, out: np.ndarray) -> None:
-    """Add to `out` int64 (variants, 12): samples by 4 * copies + (genotype & 3)."""
-    for row in range(block.shape[0]):
-        copies = ploidy[classes[row]]
-        for sample in range(block.shape[1]):
-            out[row, 4 * np.int64(copies[sample]) + (block[row, sample] & 3)] += 1
-
-
-@kernel
-def tally_samples(block: np.ndarray, classes: np.ndarray, ploidy: np.ndarray, out: np.ndarray) -> None:
-    """Add to `out` int64 (samples, 12): variants by 4 * copies + (genotype & 3)."""
-    for row in range(block.shape[0]):
-        copies = ploidy[classes[row]]
-        for sample in range(block.shape[1]):
-            out[sample, 4 * np.int64(copies[sample]) + (block[row, sample] & 3)] += 1
-
-
-@kernel
 def drop_conflicts(block: np.ndarray, classes: np.ndarray, ploidy: np.ndarray) -> int:
     """Set to -9, in place, hets where one copy exists and calls where none does. Returns how many."""
     dropped = 0

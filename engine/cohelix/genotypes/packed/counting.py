@@ -29,6 +29,13 @@ def masks_of(groups: np.ndarray, n_groups: int) -> np.ndarray:
     return np.ascontiguousarray(packed).view("<u8").astype(np.uint64, copy=False)
 
 
+def pack(block: np.ndarray) -> np.ndarray:
+    """A packed block from an int8 block of 0, 1, 2 and -9."""
+    out = np.empty((block.shape[0], -(-block.shape[1] // 32)), np.uint64)
+    kernels.pack_rows(np.ascontiguousarray(block).view(np.uint8), out)
+    return out
+
+
 def count_groups(block: np.ndarray, masks: np.ndarray) -> np.ndarray:
     """int64 (variants, groups, 4): hom-ref, het, hom-alt and missing genotypes of each group."""
     return count_groups_adj(block, block[:0], masks)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cohelix.kernel import kernel, leaf, popcount
+from cohelix.kernel import kernel, leaf, load_word, popcount
 
 LEVELS = 8
 """Bits of a vertical counter: it takes 255 rows."""
@@ -41,6 +41,24 @@ class Members(NamedTuple):
 def number(word: np.uint64) -> int:
     """A uint64 or a byte as an int64."""
     return np.int64(word)  # type: ignore[return-value]  # the int of kernels
+
+
+@kernel
+def pack_rows(block: np.ndarray, out: np.ndarray) -> None:
+    """Set `out` uint64 (variants, words) from `block` uint8, whose two low bits are a genotype."""
+    n_samples = block.shape[1]
+    for row in range(block.shape[0]):
+        genotypes = block[row]
+        pieces = out[row].view(np.uint16)
+        for eight in range(n_samples // 8):
+            wide = load_word(genotypes, 8 * eight) & np.uint64(0x0303030303030303)
+            wide = (wide | (wide >> np.uint64(6))) & np.uint64(0x000F000F000F000F)
+            wide = (wide | (wide >> np.uint64(12))) & np.uint64(0x000000FF000000FF)
+            pieces[eight] = (wide | (wide >> np.uint64(24))) & np.uint64(0xFFFF)
+        for eight in range(n_samples // 8, pieces.size):
+            pieces[eight] = 0
+        for sample in range(n_samples // 8 * 8, n_samples):
+            out[row, sample >> 5] |= np.uint64(genotypes[sample] & 3) << np.uint64(2 * (sample & 31))
 
 
 @leaf
