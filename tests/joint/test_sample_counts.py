@@ -66,7 +66,7 @@ def test_each_base_counts_once_with_the_depth_that_is_stated(samples: list[dict[
     kernels.cover(table, at[0], start, end, dp, at[1], stretches, out)
     for sample, counts in zip(samples, out, strict=True):
         expected = plain.coverage(sample["records"], sample["blocks"], regions)
-        assert counts.tolist() == [expected.get(region, [0] * 5) for region in "ab"]
+        assert counts.tolist() == [expected.get(region, [0] * len(COVERAGE)) for region in "ab"]
 
 
 def test_the_bases_of_a_bin_by_region() -> None:
@@ -104,7 +104,8 @@ def person(number: int) -> made.Gvcf:
     for contig, begin in PLACES:
         at = begin
         for site in range(begin + 100, begin + 12_000, 400):
-            gvcf.records.append(made.block(contig, at, site - 1, dp=draw.randint(5, 40), gq=draw.choice([0, 20, 99])))
+            gvcf.records.append(made.block(contig, at, site - 1, dp=draw.randint(0, 40), gq=draw.choice([0, 20, 99])))
+            gvcf.set_value(gvcf.records[-1], "DP", str(draw.randint(0, 45)))  # MIN_DP is another
             gt, ad = draw.choice([("0/1", "14,13,0"), ("1/1", "1,26,0"), ("1/1", "0,31,0"), ("0/0", "30,0,0")])
             ref, alt = ("ACG", "A") if site % 1600 == 500 else ("A", draw.choice("CG" if site % 2000 == 300 else "C"))
             gvcf.records.append(made.variant(contig, site, ref, alt, gt, ad=ad, gq=draw.choice([15, 50, 99])))
@@ -167,6 +168,8 @@ def bases_of(gvcf: made.Gvcf) -> dict[str, list[int]]:
         for line in gvcf.records:
             if line[0] == contig:
                 parsed = plain.parse_line("\t".join(line), [contig])
+                if parsed["kind"] == "block":
+                    parsed["depth"] = int(line[9].split(":")[1])
                 (blocks if parsed["kind"] == "block" else records).append(parsed)
         bases = np.arange(begin, begin + 13_001)
         names = [genome.REGIONS[n] for n in genome.region_of("GRCh38", contig, bases)]

@@ -479,15 +479,15 @@ def outcomes(cells: list[Cell]) -> list[int]:
 def coverage(
     records: list[dict[str, Any]], blocks: list[dict[str, Any]], regions: dict[int, str]
 ) -> dict[str, list[int]]:
-    """By region: bases of stated depth, the sum of the depths, bases of 10, 20 and 30. regions: base -> its region."""
+    """By region: bases of stated depth, the sum of the depths, bases of 1, 10, 20, 30. regions: base -> its region."""
     depths: dict[str, list[int]] = {region: [] for region in regions.values()}
     for base, region in regions.items():
         said = [r["dp"] for r in records if r["start"] <= base < r["start"] + len(r["ref"])]
-        said += [b["dp"] for b in blocks if b["start"] <= base < b["end"]]
+        said += [b.get("depth", b["dp"]) for b in blocks if b["start"] <= base < b["end"]]
         said = [dp for dp in said if dp is not None]
         depths[region] += said[:1]
     return {
-        region: [len(of), sum(of), *(sum(dp >= least for dp in of) for least in (10, 20, 30))]
+        region: [len(of), sum(of), *(sum(dp >= least for dp in of) for least in (1, 10, 20, 30))]
         for region, of in depths.items()
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +15,7 @@ from cohelix.joint.annotation import kernels as a
 from cohelix.joint.genotype import kernels as g
 from cohelix.joint.overlap import kernels as o
 
-_BLOCK_COLUMNS = ["sample", "start", "end", "gq", "dp", "state"]
+_BLOCK_COLUMNS = ["sample", "start", "end", "gq", "dp", "state", "depth"]
 _VARIANT_COLUMNS = ["sample", "start", "end", "gq", "dp", "allele1", "allele2", "ref", "alts", "ad", "pl"]
 _ANNOTATIONS = ["sb", "mq", "rank_sums"]
 
@@ -103,16 +104,32 @@ def _fixed(column: pa.ChunkedArray, size: int) -> tuple[np.ndarray, np.ndarray]:
     return known, values[at[known][:, None] + np.arange(size)]
 
 
-def read_blocks(root: str, batch: Batch) -> tuple[np.ndarray, ...]:
-    """(start, end, gq, dp, state, at) of the reference blocks of a batch."""
+class Blocks(NamedTuple):
+    """Reference blocks of a batch, sorted by sample and start; at (samples + 1,).
+
+    dp: the lowest depth within a block, where the gVCF has it, else the block's depth; that is what `depth` is.
+    """
+
+    start: np.ndarray
+    end: np.ndarray
+    gq: np.ndarray
+    dp: np.ndarray
+    state: np.ndarray
+    at: np.ndarray
+    depth: np.ndarray
+
+
+def read_blocks(root: str, batch: Batch) -> Blocks:
+    """Read the reference blocks of a batch."""
     table = (
         store.empty(store.BLOCK_SCHEMA)
         if batch.blocks is None
-        else store.read_table(root, batch.blocks, columns=_BLOCK_COLUMNS)
+        else store.read_blocks(root, batch.blocks, columns=_BLOCK_COLUMNS)
     )
     table, at = _of_samples(table, batch.numbers)
     columns = {name: store.values(table, name) for name in _BLOCK_COLUMNS}
-    return (columns["start"], columns["end"], columns["gq"], columns["dp"], columns["state"], at)
+    depth = np.where(columns["depth"] >= 0, columns["depth"], columns["dp"])
+    return Blocks(columns["start"], columns["end"], columns["gq"], columns["dp"], columns["state"], at, depth)
 
 
 def allele_table(

@@ -305,14 +305,13 @@ def genotype(
         if not rows:
             continue
         alleles = allele_table(records, number_of, align, (task.bin.start, task.bin.end))
-        start, end, gq, dp, state, at = blocks
         cells = np.empty((batch.numbers.size, len(rows)), np.int8)
         known = np.empty((batch.numbers.size, len(rows)), np.int8)
         totals = Totals.none(batch.numbers.size, regions.numbers)
         noted, noted_at = np.empty(2 * len(records.records), np.int64), np.empty(batch.numbers.size + 1, np.int64)
         g.genotype_samples(
             table, ploidy, sex[batch.columns], alleles, records.records, records.at,
-            start, end, gq, dp, state, at, settings, cells, known, out.reasons, out.site_counts,
+            *blocks[:6], settings, cells, known, out.reasons, out.site_counts,
             totals.samples, totals.outcomes, noted, noted_at,
         )  # fmt: skip
         out.annotations.add(cells, alleles, records, best=task.params.overlap == "best")

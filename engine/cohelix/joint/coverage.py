@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from cohelix import genome
 from cohelix.genome import Bin
-from cohelix.joint.batch import Records
+from cohelix.joint.batch import Blocks, Records
 from cohelix.joint.counting import kernels
 
 
@@ -40,14 +39,10 @@ def regions_of(build: str, bin_: Bin, window: tuple[int, int] | None, positions:
     return Regions(numbers, stretches.astype(np.int64), np.searchsorted(numbers, of_rows).astype(np.int32))
 
 
-def cover(
-    regions: Regions, records: Records, blocks: Sequence[np.ndarray], columns: np.ndarray, out: np.ndarray
-) -> None:
-    """Add the depth that a batch states to rows `columns` of out (samples, regions, COVERAGE) int64.
-
-    blocks: (start, end, gq, dp, state, at).
-    """
-    start, end, _, dp, _, at = blocks
+def cover(regions: Regions, records: Records, blocks: Blocks, columns: np.ndarray, out: np.ndarray) -> None:
+    """Add the depth that a batch states to rows `columns` of out (samples, regions, COVERAGE) int64."""
     found = np.zeros((columns.size, *out.shape[1:]), np.int64)
-    kernels.cover(records.records, records.at, start, end, dp, at, regions.stretches, found)
+    kernels.cover(
+        records.records, records.at, blocks.start, blocks.end, blocks.depth, blocks.at, regions.stretches, found
+    )
     out[columns] += found

@@ -52,8 +52,8 @@ OUTCOMES = len(REASONS) + 4
 """What may become of a genotype: eleven reasons, from the last to the first; hom-ref, het, hom-alt; haploid reference,
 alternate. Outcome of a cell: cell + len(REASONS) - 1."""
 
-COVERAGE = ("n_bases", "depth_sum", "n_bases_10x", "n_bases_20x", "n_bases_30x")
-"""Bases of which a sample states the depth, each once; the sum of these depths; bases of a depth of 10, 20, 30."""
+COVERAGE = ("n_bases", "depth_sum", "n_bases_1x", "n_bases_10x", "n_bases_20x", "n_bases_30x")
+"""Bases of which a sample states the depth, each once; the sum of these depths; bases of a depth of 1, 10, 20, 30."""
 
 HOMOZYGOSITY = ("n_f_called", "f_expected_nano", "f_expected_small_nano")
 """Over rows with both alleles: diploid genotypes called; homozygous ones expected of them (1e9 times), from the row's

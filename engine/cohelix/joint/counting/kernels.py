@@ -146,9 +146,10 @@ def _cover_bases(start: int, end: int, depth: int, stretches: np.ndarray, out: n
             region = stretches[i, 2]
             out[region, 0] += n
             out[region, 1] += n * int(depth)
-            out[region, 2] += n * (depth >= 10)
-            out[region, 3] += n * (depth >= 20)
-            out[region, 4] += n * (depth >= 30)
+            out[region, 2] += n * (depth >= 1)
+            out[region, 3] += n * (depth >= 10)
+            out[region, 4] += n * (depth >= 20)
+            out[region, 5] += n * (depth >= 30)
 
 
 @kernel
