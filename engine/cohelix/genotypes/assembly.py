@@ -38,13 +38,16 @@ HALF_CALL, DELETION, PLOIDY_CONFLICT = "half_call", "deletion", "ploidy"
 
 @dataclass(frozen=True, order=True)
 class Site:
-    """One row: 1-based position, trimmed alleles; the identifier and filter that the input gave."""
+    """One row: 1-based position, trimmed alleles; the identifier and filter that the input gave, and the values of the
+    builder's `annotations`.
+    """
 
     position: int
     ref: str
     alt: str
     source_id: str = field(default=".", compare=False)
     filter: str = field(default=".", compare=False)
+    annotations: tuple[float, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -67,14 +70,24 @@ def shard_rows(n_samples: int) -> int:
 
 
 class Builder:
-    """Collects shards and counts, and commits them as one version of a callset."""
+    """Collects shards and counts, and commits them as one version of a callset.
+
+    annotations: columns of the sites table whose values (float64, NaN missing) the sites bring.
+    """
 
     def __init__(
-        self, writer: Writer, *, build: str, contigs: Sequence[Contig], sample_ids: list[str], sexes: list[str]
+        self,
+        writer: Writer,
+        *,
+        build: str,
+        contigs: Sequence[Contig],
+        sample_ids: list[str],
+        sexes: list[str],
+        annotations: Sequence[str] = (),
     ) -> None:
         callset.check_sample_ids(sample_ids)
         self.writer, self.build, self.contigs = writer, build, tuple(contigs)
-        self.sample_ids, self.sexes = sample_ids, sexes
+        self.sample_ids, self.sexes, self.annotations = sample_ids, sexes, tuple(annotations)
         self.shards: list[Shard] = []
         self.files: list[FileEntry] = []
         self.per_sample = np.zeros((len(sample_ids), 7), np.int64)
@@ -180,6 +193,10 @@ class Builder:
                 "missing_no_copy": pa.array(np.ascontiguousarray(counted[:, counts.NO_COPY])),
                 "source_id": pa.array([site.source_id for site in sites]),
                 "filter": pa.array([site.filter for site in sites]),
+            }
+            | {
+                name: pa.array(np.array([site.annotations[i] for site in sites], np.float64))
+                for i, name in enumerate(self.annotations)
             }
         )
 

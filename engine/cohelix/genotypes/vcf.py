@@ -2,8 +2,8 @@
 
 Multi-allelic records become one row per alternate allele, trimmed; a copy of another alternate allele counts as not
 this one, as in `bcftools norm -m -`. A half call (`./1`) and a call with a spanning deletion (`*`) are missing in the
-PGEN and kept in the partial table. A haploid call is stored as 0 or 2. Phase, QUAL, INFO and the other FORMAT
-fields are not kept; ID and FILTER are.
+PGEN and kept in the partial table. A haploid call is stored as 0 or 2. Of the record, ID, FILTER, QUAL and the INFO
+fields of `site_annotations` are kept in the sites table; phase and the other FORMAT fields are not.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ def import_vcf(
                 contigs=header.contigs,
                 sample_ids=sample_ids,
                 sexes=[(sexes or {}).get(sample, "unknown") for sample in sample_ids],
+                annotations=header.kept.columns,
             )
             loader = _Loader(builder, header, np.argsort(order), duplicates)
             for record in records:
@@ -86,7 +87,7 @@ class _Loader:
 
     def __init__(self, builder: Builder, header: Header, place: np.ndarray, duplicates: str) -> None:
         self.builder, self.place, self.duplicates = builder, place, duplicates
-        self.listed = bool(header.contigs)
+        self.listed, self.kept = bool(header.contigs), header.kept
         self.contigs = {contig.name: contig for contig in header.contigs}
         self.limit = assembly.shard_rows(len(place))
         self.contig: Contig | None = None
@@ -111,7 +112,8 @@ class _Loader:
         for allele, alt in enumerate(record.alts, start=1):
             if alt not in ("*", *_REFERENCE_BLOCK):
                 ref, alt = alleles.check(record.ref, alt, where)
-                site = Site(*alleles.trim(record.position, ref, alt), record.name, record.filter)
+                said = self.kept.of_allele(record.quality, record.info, allele)
+                site = Site(*alleles.trim(record.position, ref, alt), record.name, record.filter, said)
                 out = np.empty(len(self.place), np.int8)
                 n_partial = kernels.allele_row(record.alleles, allele, star, self.place, out)
                 self.pending.sites.append(site)

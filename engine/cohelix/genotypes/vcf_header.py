@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from cohelix.errors import InputError
 from cohelix.genome import Contig
+from cohelix.genotypes.site_annotations import Kept, kept
 
 _META = re.compile(r"##(contig|FILTER|INFO|FORMAT)=<(.*)>\s*$")
 _FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|[^,]*)')
@@ -16,12 +17,13 @@ _FIXED = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
 
 @dataclass(frozen=True)
 class Header:
-    """What a reader needs. `strings` and `contig_index` are BCF's dictionaries: number to name."""
+    """What a reader needs. `strings` and `contig_index` are BCF's dictionaries: number to name; `kept`: see there."""
 
     contigs: tuple[Contig, ...]
     sample_ids: tuple[str, ...]
     strings: dict[int, str]
     contig_index: dict[int, str]
+    kept: Kept
 
 
 def parse(text: str) -> Header:
@@ -32,6 +34,7 @@ def parse(text: str) -> Header:
     contigs: dict[str, Contig] = {}
     strings = {0: "PASS"}
     contig_index: dict[int, str] = {}
+    info: dict[str, str] = {}
     for line in lines:
         match = _META.match(line)
         if match is None:
@@ -44,6 +47,8 @@ def parse(text: str) -> Header:
             contig_index[int(fields.get("IDX", len(contig_index)))] = name
         elif name not in strings.values():
             strings[int(fields.get("IDX", max(strings) + 1))] = name
+        if match.group(1) == "INFO":
+            info[name] = fields.get("Number", ".")
     columns = lines[-1].split("\t")
     if columns[:8] != _FIXED:
         raise InputError("expected a #CHROM line with VCF's columns to end the header, found none. Check the file.")
@@ -56,7 +61,7 @@ def parse(text: str) -> Header:
             f"expected distinct samples, found the one in sample column {first + 1} of the VCF header a second time. "
             "Rename or drop it (bcftools reheader, bcftools view -s)."
         )
-    return Header(tuple(contigs.values()), tuple(sample_ids), strings, contig_index)
+    return Header(tuple(contigs.values()), tuple(sample_ids), strings, contig_index, kept(info))
 
 
 def lines(

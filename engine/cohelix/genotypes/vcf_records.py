@@ -1,11 +1,12 @@
 """Records of VCF text, BGZF-compressed VCF and BCF, one at a time: the fixed columns and the GT of every sample.
 
-Only GT is decoded. Memory is that of one record. A file that was cut off is refused: BGZF ends with an empty block,
-gzip with its length, and text with a line break.
+Of the samples' fields only GT is decoded. Memory is that of one record. A file that was cut off is refused: BGZF ends
+with an empty block, gzip with its length, and text with a line break.
 """
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,18 +18,22 @@ import numpy as np
 from isal import igzip
 
 from cohelix.errors import InputError
-from cohelix.genotypes import kernels, vcf_header
+from cohelix.genotypes import kernels, site_annotations, vcf_header
 from cohelix.genotypes.vcf_header import Header
 
 BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 """The empty block that ends every complete BGZF file."""
 
+_FLOAT, _TEXT = 5, 7
 _SIZES = {1: ("<i1", -128), 2: ("<i2", -32768), 3: ("<i4", -(2**31))}
 
 
 @dataclass(frozen=True)
 class Record:
-    """One record. `alleles` int16 (samples, 2) is overwritten by the next one; see `kernels.parse_gt`."""
+    """One record. `alleles` int16 (samples, 2) is overwritten by the next one; see `kernels.parse_gt`.
+
+    quality: QUAL, NaN where missing. info: values of the INFO fields that `header.kept` names.
+    """
 
     number: int
     contig: str
@@ -37,6 +42,8 @@ class Record:
     ref: str
     alts: list[str]
     filter: str
+    quality: float
+    info: dict[str, list[float]]
     alleles: np.ndarray
 
 
@@ -100,10 +107,14 @@ def _text_records(stream: BinaryIO, header: Header) -> Iterator[Record]:
                 f"expected a genotype such as 0/1, .|. or 1 (one or two copies) in each of {n_samples} sample columns "
                 f"of record {number}, found something else in sample column {bad + 1}. Correct or drop that record."
             )
-        contig, position, name, ref, alt, _, filters = (field.decode("utf-8", "replace") for field in fields[:7])
+        contig, position, name, ref, alt, quality, filters, info = (
+            field.decode("utf-8", "replace") for field in fields[:8]
+        )
         if not position.isdigit():
             raise InputError(f"expected a position in record {number}, found something else. Check the file.")
-        yield Record(number, contig, int(position), name, ref, alt.split(","), filters, alleles)
+        values = site_annotations.from_text(info, header.kept.keys)
+        quality_ = site_annotations.number(quality)
+        yield Record(number, contig, int(position), name, ref, alt.split(","), filters, quality_, values, alleles)
 
 
 def _bcf_header(stream: BinaryIO) -> Header:
@@ -120,7 +131,7 @@ def _bcf_records(stream: BinaryIO, header: Header) -> Iterator[Record]:
             raise _cut_off()
         shared_size, own_size = struct.unpack("<II", sizes)
         shared, own = _exactly(stream, shared_size), _exactly(stream, own_size)
-        contig, start, _, _, counts, more = struct.unpack_from("<iiifII", shared)
+        contig, start, _, quality, counts, more = struct.unpack_from("<iiifII", shared)
         n_alleles, n_formats, n_samples = counts >> 16, more >> 24, more & 0xFFFFFF
         if n_samples != len(header.sample_ids) or contig not in header.contig_index:
             raise InputError(f"record {number} of the BCF does not fit its header (samples or contig). Make it again.")
@@ -141,8 +152,32 @@ def _bcf_records(stream: BinaryIO, header: Header) -> Iterator[Record]:
             texts[1],
             texts[2:] or ["."],
             ";".join(filters) or ".",
+            quality,
+            _bcf_info(shared, at + size * _width(kind), header, counts & 0xFFFF),
             _bcf_genotypes(own, header, n_formats, number),
         )
+
+
+def _bcf_info(shared: bytes, at: int, header: Header, n_info: int) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for _ in range(n_info if header.kept.keys else 0):
+        kind, size, at = _descriptor(shared, at)
+        key = header.strings.get(int(np.frombuffer(shared, _SIZES[kind][0], 1, at)[0]), "")
+        kind, size, at = _descriptor(shared, at + _width(kind))
+        if key in header.kept.keys and kind in (*_SIZES, _FLOAT):
+            dtype, missing = _SIZES.get(kind, ("<f4", None))
+            values = np.frombuffer(shared, dtype, size, at)
+            found[key] = [math.nan if missing is not None and v <= missing + 1 else float(v) for v in values]
+        elif key in header.kept.keys and kind == _TEXT:
+            text = shared[at : at + size].decode("utf-8", "replace")
+            found[key] = [site_annotations.number(value) for value in text.split(",")]
+        at += size * _width(kind)
+    return found
+
+
+def _width(kind: int) -> int:
+    """Bytes of one value of a BCF type; 0 of a flag's."""
+    return {0: 0, _FLOAT: 4, _TEXT: 1}.get(kind) or (int(_SIZES[kind][0][2]) if kind in _SIZES else 0)
 
 
 def _bcf_genotypes(own: bytes, header: Header, n_formats: int, number: int) -> np.ndarray:
@@ -151,7 +186,7 @@ def _bcf_genotypes(own: bytes, header: Header, n_formats: int, number: int) -> n
         kind, size, at = _descriptor(own, at)
         key = int(np.frombuffer(own, _SIZES[kind][0], 1, at)[0])
         kind, size, at = _descriptor(own, at + int(_SIZES[kind][0][2]))
-        width = {7: 1, 5: 4}.get(kind) or int(_SIZES[kind][0][2])
+        width = _width(kind)
         if header.strings.get(key) != "GT":
             at += width * size * n_samples
             continue
