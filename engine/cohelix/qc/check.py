@@ -91,7 +91,7 @@ def check_release(
     yield from _lines(rules, failures, unasked)
     failing = len({failure.sample_id for failure in failures})
     if failing:
-        where = "failures.tsv in the folder asked for names them" if out else "Give --out to have them named"
+        where = "failures.tsv in the folder of --out names them" if out else "with --out they are named"
         raise InputError(
             f"{failing:,} of {len(ids):,} released samples fail a gate, could not be evaluated or are not in the "
             f"callset. Take them out of the release: {where}."
