@@ -133,3 +133,41 @@ def test_inbreeding_coefficient() -> None:
     found = hardy_weinberg.inbreeding_coefficient(counts)
     np.testing.assert_array_equal(found[:3], [0.0, -1.0, 1.0])
     assert np.isnan(found[3:]).all()
+
+
+def test_kernel_tail_of_sums_what_lies_beyond() -> None:
+    from tests.oracles.hardy_weinberg import outcomes
+
+    chances = outcomes(20, 30, 10)
+    for hets in chances:
+        up = sum(p for other, p in chances.items() if other > hets) / chances[hets]
+        down = sum(p for other, p in chances.items() if other < hets) / chances[hets]
+        assert kernels.tail_of(float(hets), 50.0, 70.0, True, 1.0) == pytest.approx(float(up), rel=1e-12)
+        assert kernels.tail_of(float(hets), 50.0, 70.0, False, 1.0) == pytest.approx(float(down), rel=1e-12)
+
+
+def test_kernels_next_row_and_add_row_walk_all_outcomes() -> None:
+    """From row to row of men, each row added whole: the weights are those of all outcomes, relative to the first."""
+    from tests.oracles.hardy_weinberg import outcomes_x
+
+    women, men = (3, 4, 2), (0, 5)
+    chances = outcomes_x(women, men)
+    of_row = {row: {hets: p for (one, hets), p in chances.items() if one == row} for row, _ in chances}
+    likely = max(of_row[0], key=lambda hets: (of_row[0][hets], hets))
+    cell = np.array([0.0, 5.0, (10 - likely) / 2, likely, (8 - likely) / 2, 1.0])
+    first, total = of_row[0][likely], Fraction(0)
+    for row in range(6):
+        if row:
+            kernels.next_row(cell, True)
+        assert cell[0] == row and cell[1] == 5 - row
+        best = max(of_row[row].values())
+        assert cell[5] == pytest.approx(float(best / first), rel=1e-12) and of_row[row][int(cell[3])] == best
+        sums = np.zeros(3)
+        kernels.add_row(cell, cell[5], sums)
+        total = sum(of_row[row].values(), Fraction(0))
+        assert sums[0] == pytest.approx(float(total / first), rel=1e-12)
+        less = sum((p for p in of_row[row].values() if p < best), Fraction(0))
+        assert sums[1] == pytest.approx(float(less / first), rel=1e-12, abs=1e-15)
+        assert sums[1] + sums[2] == pytest.approx(sums[0], rel=1e-12)
+    kernels.next_row(cell, False)
+    assert cell[0] == 4 and cell[5] == pytest.approx(float(max(of_row[4].values()) / first), rel=1e-12)
