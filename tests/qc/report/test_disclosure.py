@@ -105,6 +105,18 @@ def test_distributions_are_shares_of_the_people_counted() -> None:
             assert share == pytest.approx(inside / len(people), abs=1e-4)
 
 
+def test_those_who_are_not_known_cannot_be_counted_from_the_labels() -> None:
+    values = np.random.default_rng(2).normal(0, 1, 300)
+    values[:5] = np.nan
+    groups = Groups.of(np.array(["a"] * 150 + ["b"] * 150))
+    figure = distribution("f", "F", "x", values, groups)
+    assert figure is not None
+    assert [bins.people for bins in figure.bins] == [">279", ">129", "150"]
+    drawn = boxes("f", "F", "x", values, groups)
+    assert drawn is not None
+    assert [box.people for box in drawn.boxes] == [">129", "150"]
+
+
 def test_too_few_people_make_no_picture() -> None:
     groups = Groups.of(np.array(["a"] * 30))
     few = np.where(np.arange(30) < 20, 1.0, np.nan)

@@ -63,16 +63,15 @@ def distribution(
     if ends is None:
         return None
     edges = edges_of(*ends, cuts, whole=bool((values[known] == np.rint(values[known])).all()))
-    everybody = [("all", known)] if len(groups.names) > 1 else []
-    of_groups = [(group, known & (groups.codes == code)) for code, group in enumerate(groups.names)]
+    everybody = [("all", np.ones(len(values), bool))] if len(groups.names) > 1 else []
     series = []
-    for group, members in everybody + of_groups:
-        inside = values[members]
+    for group, members in everybody + [(group, groups.codes == code) for code, group in enumerate(groups.names)]:
+        inside = values[known & members]
         bins = binned(inside, edges)
         if bins:
             places = tuple((float(edges[start]), float(edges[end])) for start, end, _ in bins)
             shares = tuple(round(count / len(inside), 4) for _, _, count in bins)
-            series.append(Bins(group, shown(len(inside)), places, shares))
+            series.append(Bins(group, shown(len(inside), int(members.sum())), places, shares))
     if not series:
         return None
     beyond = [cut for cut in cuts if not edges[0] <= cut.value <= edges[-1]]
@@ -100,11 +99,12 @@ def boxes(name: str, title: str, x_label: str, values: np.ndarray, groups: Group
     """Quantiles of a metric by group."""
     found = []
     for code, group in enumerate(groups.names):
-        ordered = np.sort(values[np.isfinite(values) & (groups.codes == code)])
+        members = groups.codes == code
+        ordered = np.sort(values[np.isfinite(values) & members])
         if len(ordered) > SMALL:
             five = [quantile(ordered, share) for share in (0.05, 0.25, 0.5, 0.75, 0.95)]
             marks = (five[0], five[1], five[2], five[3], five[4])
-            found.append(Box(group, shown(len(ordered)), float(ordered.mean()), marks))
+            found.append(Box(group, shown(len(ordered), int(members.sum())), float(ordered.mean()), marks))
     return Figure(name, title, x_label, boxes=tuple(found)) if found else None
 
 
