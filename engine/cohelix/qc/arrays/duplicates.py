@@ -18,6 +18,7 @@ from cohelix.qc.schema import ArrayQcParams
 from cohelix.runtime.protocol import Runtime
 
 _STRETCH = 10_000_000  # bases that share the markers to be taken, so that they lie all over the genome
+_WORDS = 4  # of 64 markers that are unpacked at a time
 _PAIRS = 4_000_000  # in a task, about a second
 
 
@@ -55,7 +56,9 @@ def find(cohort: Cohort, rows: np.ndarray, folder: Path, params: ArrayQcParams, 
     if n < 2 or len(rows) < params.min_duplicate_markers:
         return np.zeros((0, 4), np.int64)
     low, high = (np.zeros((n, (len(rows) + 63) // 64), np.uint64) for _ in range(2))
-    kernels.pack_planes(cohort.calls(rows), low, high)
+    for word in range(0, low.shape[1], _WORDS):
+        calls = cohort.calls(rows[64 * word : 64 * (word + _WORDS)])
+        kernels.pack_planes(calls, low[:, word : word + _WORDS], high[:, word : word + _WORDS])
     planes = folder / "planes.npz"
     np.savez(planes, low=low, high=high)
     bands = [

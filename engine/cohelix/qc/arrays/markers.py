@@ -78,12 +78,13 @@ def measure(
 ) -> dict[str, np.ndarray]:
     """Metrics by name, (M,) each; NaN or "" where not known. Names are those that gates of markers know, and more.
 
-    Women are left out of what is said of Y. On X, men take part in the exact test with one allele each.
+    What is said of Y is of men, where sexes are known. On X, men take part in the exact test with one allele each.
+    With few calls a marker is neither common nor rare: one missing call is two in a hundred of fifty.
     """
     strange, scores, scored = cohort.summed()
     place = cohort.places
     on_x, on_y, auto = place == kernels.ON_X, place == kernels.ON_Y, place == kernels.AUTOSOME
-    used = np.where(on_y[:, None], counts.all - counts.female, counts.all)
+    used = np.where(on_y[:, None] & (counts.male.sum() > 0), counts.male, counts.all)
     tested = np.where(on_x[:, None], counts.female, counts.all)
     called = used[:, :3].sum(axis=1)
     b_is_alt = np.array([where.b_is_alt for where in placed], bool)
@@ -103,7 +104,9 @@ def measure(
             "strange_rate": strange / used.sum(axis=1), "frequency_difference": np.abs(af - known),
         }  # fmt: skip
     metrics["hwe_p"] = np.where((auto | on_x) & (n > 0), hwe, np.nan)
-    metrics["maf_class"] = np.where(np.isnan(maf), "", np.where(maf >= params.common_maf, "common", "rare"))
+    metrics["maf_class"] = np.where(
+        called < params.min_frequency_calls, "", np.where(maf >= params.common_maf, "common", "rare")
+    )
     return metrics | _clusters(cohort) | _strands(placed)
 
 

@@ -89,7 +89,7 @@ def qc_arrays(
         af = _known_frequencies(cohort, known)
         placed = strands.place_all(cohort.markers, params, reference=reference, assays=assays, of_b=of_b, known=af)
         people = _measure(cohort, given, _kept(markers.decide(cohort, placed, first)), of_b, params, sexes)
-        counts = markers.count_calls(cohort, _good(people, gate_set), people.sexes)
+        counts = markers.count_calls(cohort, _good(people, gate_set), _usual_sexes(people))
         status = markers.decide(cohort, placed, counts.all)
         kept = _kept(status)
         measured = markers.measure(cohort, placed, counts, params, af)
@@ -239,6 +239,12 @@ def _asked(columns: dict[str, Any]) -> dict[str, np.ndarray]:
     """Columns of the samples under the names that gates of arrays know."""
     metrics = {name: np.asarray(values) for name, values in columns.items() if name != "sample_id"}
     return metrics | {"call_rate": metrics["array_call_rate"], "contamination": metrics["array_contamination"]}
+
+
+def _usual_sexes(people: _Samples) -> list[str]:
+    """Sexes, but unknown for another karyotype than XX and XY: its hets on X say nothing against a marker."""
+    karyotypes = people.columns["karyotype"]
+    return [sex if kind in ("XX", "XY", "") else "unknown" for sex, kind in zip(people.sexes, karyotypes, strict=True)]
 
 
 def _good(people: _Samples, gates: GateSet) -> np.ndarray:
