@@ -96,12 +96,30 @@ def read_samples(
                     out[np.uint64(index + 2 * pair + 1)] = behind
                 sample, index, next_at = sample + number(sums >> np.uint64(48)), index + count, next_at + count
             else:
-                step, next_at = _read_varint(data, next_at, end)
-                if step <= 0:
+                # up to four of one or two bytes each, without a branch on which; a longer one ends them
+                count, least, longer = min(4, stop - index), np.uint64(1), np.uint64(0)
+                steps = load_word(data, next_at) & ALL
+                for place in range(count):
+                    second = (steps >> np.uint64(7)) & ONE
+                    longer = second & (steps >> np.uint64(15))
+                    if longer:
+                        count = place
+                        break
+                    step = (steps & np.uint64(0x7F)) | ((steps >> ONE) & (np.uint64(0x3F80) * second))
+                    steps >>= np.uint64(8) << second
+                    least = min(least, step)
+                    sample, next_at = sample + number(step), next_at + 1 + number(second)
+                    out[np.uint64(index + place)] = sample
+                index += count
+                if longer:
+                    far, next_at = _read_varint(data, next_at, end)
+                    sample += far
+                    if far <= 0 or sample >= n_samples:
+                        return False
+                    out[np.uint64(index)] = sample
+                    index += 1
+                if least == 0 or next_at > end:
                     return False
-                sample += step
-                out[np.uint64(index)] = sample
-                index += 1
             if sample >= n_samples:
                 return False
     return True
