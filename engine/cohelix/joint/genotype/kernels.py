@@ -311,7 +311,7 @@ def genotype_samples(
     for s in range(record_at.size - 1):
         low, high = record_at[s], record_at[s + 1]
         o.settle_overlaps(records, low, high, settings[S_BEST] == 1, flags)
-        _claim_rows(records, alleles, flags, low, high, holder, own)
+        claim_rows(records, alleles, flags, low, high, holder, own)
         _genotype_sample(
             rows, row_ploidy[sex[s]], alleles, records, low, high, flags, own,
             block_start, block_end, block_gq, block_dp, block_state, block_at[s], block_at[s + 1],
@@ -340,24 +340,10 @@ def _genotype_sample(
         while b < b_high and block_end[b] <= position:
             b += 1
         i = own[w]
-        reads, ref_reads = -1, -1
-        if i >= 0:
-            deleted = 0
-            if records[i, o.R_CODE2] == ABSENT:
-                deleted = _deleted_copies(records, flags, alleles, r, high, position, i)
-            cell, copies = _own_call(records, i, flags[i], w, alleles, ploidy, deleted, settings)
-            gq, dp, ref_reads = records[i, o.R_GQ], records[i, o.R_DP], records[i, o.R_REF_READS]
-            first = records[i, o.R_CODE1]
-            reads = records[i, o.R_READS1] if first >= 0 and alleles[first, L_ROW] == w else records[i, o.R_READS2]
-        else:
-            cell, copies = _evidence(
-                records, flags, alleles, r, high, block_start, block_end, block_gq, block_dp, block_state,
-                b, b_high, position, end, ploidy, settings, seen,
-            )  # fmt: skip
-            gq, dp = seen[E_GQ], seen[E_DP]
-        adj = cell >= 0 and passes_adj(cell, gq, dp, ref_reads, reads, settings)
-        if cell >= 0 and settings[S_FILTER] == 1 and not adj:
-            cell = -schema.FILTERED
+        cell, adj, copies, gq, dp, ref_reads, reads = call_at(
+            w, i, records, flags, alleles, r, high, block_start, block_end, block_gq, block_dp, block_state,
+            b, b_high, position, end, ploidy, settings, seen,
+        )  # fmt: skip
         cells[w], known[w] = cell if adj or cell < 0 else cell + FAILS_ADJ, copies
         outcomes[rows[w, W_REGION], cell + LAST_REASON] += 1
         if cell < 0:
@@ -372,7 +358,37 @@ def _genotype_sample(
 
 
 @leaf
-def _claim_rows(
+def call_at(
+    w: int, i: int, records: np.ndarray, flags: np.ndarray, alleles: np.ndarray, r: int, high: int,
+    block_start: np.ndarray, block_end: np.ndarray, block_gq: np.ndarray, block_dp: np.ndarray, block_state: np.ndarray,
+    b: int, b_high: int, position: int, end: int, ploidy: int, settings: np.ndarray, seen: np.ndarray,
+) -> tuple[int, bool, int, int, int, int, int]:  # fmt: skip
+    """(cell, whether it passes adj, known copies, GQ, DP, reads of the reference, of the row's allele) of a sample at
+    row `w`, whose allele record `i` carries (-1: none). Records and blocks before `r` and `b` end before the row.
+    """
+    reads, ref_reads = -1, -1
+    if i >= 0:
+        deleted = 0
+        if records[i, o.R_CODE2] == ABSENT:
+            deleted = _deleted_copies(records, flags, alleles, r, high, position, i)
+        cell, copies = _own_call(records, i, flags[i], w, alleles, ploidy, deleted, settings)
+        gq, dp, ref_reads = records[i, o.R_GQ], records[i, o.R_DP], records[i, o.R_REF_READS]
+        first = records[i, o.R_CODE1]
+        reads = records[i, o.R_READS1] if first >= 0 and alleles[first, L_ROW] == w else records[i, o.R_READS2]
+    else:
+        cell, copies = _evidence(
+            records, flags, alleles, r, high, block_start, block_end, block_gq, block_dp, block_state,
+            b, b_high, position, end, ploidy, settings, seen,
+        )  # fmt: skip
+        gq, dp = seen[E_GQ], seen[E_DP]
+    adj = cell >= 0 and passes_adj(cell, gq, dp, ref_reads, reads, settings)
+    if cell >= 0 and settings[S_FILTER] == 1 and not adj:
+        cell = -schema.FILTERED
+    return cell, adj, copies, gq, dp, ref_reads, reads
+
+
+@leaf
+def claim_rows(
     records: np.ndarray, alleles: np.ndarray, flags: np.ndarray, low: int, high: int, holder: np.ndarray,
     own: np.ndarray,
 ) -> None:  # fmt: skip
