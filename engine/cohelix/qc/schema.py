@@ -47,6 +47,8 @@ class SampleQcParams:
     """Sites that an estimate of contamination needs: from 50 at 30x, its 95 % interval is about two points wide."""
     likelihood_drop: float = 1.92
     """Fall of the log-likelihood at the ends of the 95 % interval: half of chi-squared 3.84."""
+    batch_effect: float = 0.5
+    """Cohen's d of a metric beyond which a batch is reported to differ (All of Us, blood against saliva)."""
     min_stratum: int = 30
     """Samples that a stratum needs to judge its own outliers; smaller ones, and samples of none, are pooled."""
 
@@ -59,6 +61,7 @@ class SampleQcParams:
         choices.between("qc.samples.aneuploidy_sds", self.aneuploidy_sds, self.normal_sds, 100.0)
         choices.between("qc.samples.min_ploidy_sd", self.min_ploidy_sd, 0.0, 0.5)
         choices.between("qc.samples.ploidy_tolerance", self.ploidy_tolerance, 0.05, 0.5)
+        choices.between("qc.samples.batch_effect", self.batch_effect, 0.0, 100.0)
         choices.between("qc.samples.likelihood_drop", self.likelihood_drop, 0.01, 100.0)
         for name in ("min_sex_cluster", "min_y_sites", "min_contamination_sites", "min_stratum"):
             choices.between(f"qc.samples.{name}", getattr(self, name), 2 if name != "min_y_sites" else 1, 1_000_000)
@@ -113,7 +116,7 @@ class ArrayQcParams:
     """
 
     build: str = "auto"
-    """Of PLINK filesets, which do not say: GRCh37, GRCh38, or "auto", that of the reference FASTA where one is given."""
+    """Of PLINK filesets, which do not say: GRCh37, GRCh38, or "auto", that of the reference FASTA where it is given."""
 
     flipped: str = "flip"
     """"flip": a SNP whose alleles are the reference's on the other strand only is turned, and reported; "drop"."""
