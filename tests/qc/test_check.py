@@ -186,6 +186,30 @@ def test_what_only_quality_control_knows_is_taken_from_its_folder(tmp_path: Path
     ]
 
 
+def test_what_others_measured_counts_before_what_the_callset_says(tmp_path: Path) -> None:
+    callset = cohort(tmp_path)
+    table = tmp_path / "genomic_metrics.tsv"
+    lines = ["research_id\tmean_coverage\taligned_q30_bases\taou_hdr_coverage"]
+    lines += [f"{sample}\t{30.5 if row == LOW else ''}\t9e10\t0.97" for row, sample in enumerate(made.ids(60))]
+    lines[2] = "s001\t29\t9e10\t0.97"
+    lines[3] = "s002\t\t7e10\t0.97"
+    table.write_text("\n".join(lines) + "\n")
+    qc = tmp_path / "qc"
+    qc_samples(callset.root, str(qc), SampleQcParams(), LocalRuntime(1), gates="aou-v8", measured=str(table))
+    path = released(tmp_path, [LOW, 1, 2, 3])
+    how = {"qc": str(qc), "allow_missing": FROM_ARRAYS}
+    _, _, rows = checked(callset, path, tmp_path / "out", measured=str(table), **how)
+    assert rows == [("s001", "mean_coverage", "fails"), ("s002", "aligned_q30_bases", "fails")]
+    assert isinstance(checked(callset, path, **how)[1], ConfigError)
+
+    def better(rows: list[dict[str, Any]]) -> None:
+        rows[3]["aligned_q30_bases"] = 8.5e10
+
+    _rewrite(qc / "sample_metrics.parquet", better)
+    _, _, rows = checked(callset, path, tmp_path / "again", measured=str(table), **how)
+    assert ("s003", "aligned_q30_bases", "differs") in rows
+
+
 def test_what_cannot_be_evaluated_fails_unless_it_is_allowed(tmp_path: Path) -> None:
     callset = cohort(tmp_path)
     path = released(tmp_path, [0, 1])

@@ -7,6 +7,7 @@ that quality control wrote are not read here. What a callset can state is worked
 
 from __future__ import annotations
 
+import json
 import math
 import operator
 from collections import Counter
@@ -22,7 +23,7 @@ from cohelix import storage
 from cohelix.errors import ConfigError, InputError
 from cohelix.folder import appearing_whole
 from cohelix.genotypes.callset import Callset, open_callset, parquet_bytes
-from cohelix.qc.derive import Metrics, derive, stated_sexes
+from cohelix.qc.derive import Metrics, derive, read_measured, stated_sexes
 from cohelix.qc.gates import Gate, GateSet, in_words, load_gates
 from cohelix.qc.inputs import SAMPLE_COLUMNS, read_table
 
@@ -37,7 +38,7 @@ FAILURES = pa.schema(
         ("source", pa.string()),
     ]
 )  # fmt: skip
-"""why: fails, not evaluated, differs, or not in the callset. witness: callset or qc."""
+"""why: fails, not evaluated, differs, or not in the callset. witness: measured, callset or qc."""
 NOT_EVALUATED = "not evaluated"
 AGREE = 1e-6
 """Recorded and derived values that differ by less are one value (relative, or absolute near 0)."""
@@ -69,20 +70,26 @@ def check_release(
     gates: str,
     *,
     qc: str | None = None,
+    measured: str | None = None,
     out: str | None = None,
     allow_missing: Sequence[str] = (),
 ) -> Iterator[str]:
     """Lines of counts, one for each gate; the table of failures goes to the folder `out`.
 
     released: a file with one sample id per line, or a table with a column of them. qc: the folder of `cohelix qc
-    samples`. allow_missing: gates that a sample need not be evaluated for. After the last line, InputError where a
-    released sample fails a gate, could not be evaluated, or is not in the callset.
+    samples`; measured: the table of metrics that it was given. allow_missing: gates that a sample need not be
+    evaluated for. After the last line, InputError where a released sample fails a gate, could not be evaluated, or is
+    not in the callset.
     """
     rules = load_gates(gates, "samples")
     _check_allowed(rules, allow_missing)
     callset = open_callset(callset_root)
     ids, repeated = _read_released(released)
-    failures, unasked = examine(callset, ids, rules, _read_recorded(callset, qc, rules), set(allow_missing))
+    theirs = read_measured(measured, callset.samples().column("sample_id").to_pylist()) if measured else {}
+    if qc is not None and not measured and _had_measured(qc):
+        raise ConfigError("cohelix qc samples was given a table of measured metrics. Give it to the check, too.")
+    recorded = _read_recorded(callset, qc, rules)
+    failures, unasked = examine(callset, ids, rules, recorded, set(allow_missing), theirs)
     if out is not None:
         _write(Path(out), failures)
     yield f"{len(ids):,} samples are released; gates {rules.name} ({rules.digest[:12]})"
@@ -104,11 +111,14 @@ def examine(
     rules: GateSet,
     recorded: Metrics,
     allowed: set[str],
+    measured: Metrics | None = None,
 ) -> tuple[list[Failure], Counter[str]]:
     """Failures in order of the release, then of the gates; and by gate how many were allowed not to be evaluated.
 
-    recorded: metric -> value of each sample of the callset, as quality control wrote it down.
+    recorded: metric -> value of each sample of the callset, as quality control wrote it down. measured: what others
+    measured of them, which counts before what the callset says.
     """
+    theirs = measured or {}
     said = recorded["sex_stated"].tolist() if "sex_stated" in recorded else stated_sexes(callset)
     own = derive(callset, said)
     place = {sample: row for row, sample in enumerate(callset.samples().column("sample_id").to_pylist())}
@@ -119,7 +129,7 @@ def examine(
             failures.append(Failure(sample, "", "not in the callset"))
             continue
         for gate in rules.gates:
-            found = _ask(gate, place[sample], {"callset": own, "qc": recorded})
+            found = _ask(gate, place[sample], {"measured": theirs, "callset": own, "qc": recorded})
             if found is None:
                 continue
             why, witness, value = found
@@ -138,7 +148,7 @@ def _ask(gate: Gate, row: int, witnesses: dict[str, Metrics]) -> tuple[str, str,
         value = _value(witness, gate.metric, row)
         if concerned is False:
             return None
-        if value is None or concerned is None:
+        if value is None or concerned is None or (name == "callset" and heard):
             continue
         if not _good(gate, value):
             return "fails", name, value
@@ -247,6 +257,14 @@ def _read_recorded(callset: Callset, qc: str | None, rules: GateSet) -> Metrics:
             numbers = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
             recorded[name] = np.append(numbers, np.nan)[rows]
     return recorded
+
+
+def _had_measured(qc: str) -> bool:
+    try:
+        record = json.loads(storage.read(storage.join(qc, "qc.json")))
+    except (OSError, ValueError):
+        return False
+    return any(entry.get("role") == "measured" for entry in record.get("provenance", {}).get("inputs", []))
 
 
 def _lines(rules: GateSet, failures: Sequence[Failure], unasked: Counter[str]) -> Iterator[str]:

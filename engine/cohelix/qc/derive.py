@@ -12,7 +12,10 @@ import numpy as np
 import pyarrow as pa
 
 from cohelix import genome
+from cohelix.errors import InputError
 from cohelix.genotypes.callset import Callset
+from cohelix.qc.gates import METRICS, TEXT_METRICS
+from cohelix.qc.inputs import SAMPLE_COLUMNS, read_table
 from cohelix.qc.schema import SampleQcParams
 
 Metrics = dict[str, np.ndarray]
@@ -30,6 +33,12 @@ RATIOS = {
     "singleton_ti_tv": ("n_singleton_transition", "n_singleton_transversion"),
 }
 """Metric: count over count, of the samples table."""
+MEASURED_NAMES = {
+    "aou_hdr_coverage": "hdr_coverage_20x",
+    "genome_coverage": "coverage_20x",
+    "verify_bam_id2_contamination": "contamination",
+}
+"""Columns of All of Us genomic_metrics.tsv, and the metrics that they are."""
 AUTOSOMES = ("autosome", "chr20")
 CLUSTER = 20
 """Samples that the unit of a sex chromosome is taken from; with fewer it is one copy."""
@@ -105,7 +114,8 @@ def _of_regions(table: pa.Table, samples: int) -> Metrics:
     anywhere = [name for name in genome.REGIONS if name != "mt"]
     covered = AUTOSOMES if over("n_bases", AUTOSOMES).any() else anywhere
     bases = over("n_bases", covered)
-    found = {"mean_coverage": _over(over("depth_sum", covered), bases), "n_bases_20x": over("n_bases_20x", anywhere)}
+    found = {"mean_coverage": _over(over("depth_sum", covered), bases)}
+    found |= {name: over(name, anywhere) for name in ("n_bases_1x", "n_bases_20x") if name in table.column_names}
     for depth in (10, 20, 30):
         found[f"coverage_{depth}x"] = _over(over(f"n_bases_{depth}x", covered), bases)
     expected = over("f_expected_nano", AUTOSOMES) / 1e9
@@ -160,6 +170,32 @@ def _karyotypes(x: np.ndarray, y: np.ndarray) -> np.ndarray:
             word = "X" * round(copies_x) + "Y" * round(copies_y)
             words.append("X0" if word == "X" else word)
     return np.array(words, object)
+
+
+def read_measured(path: str, samples: Sequence[str]) -> Metrics:
+    """Metrics that a sequencing centre measured, in the order of `samples`; they stand in for a callset's own."""
+    table = read_table(path, "table of measured metrics")
+    ids = [name for name in SAMPLE_COLUMNS if name in table.column_names]
+    if not ids:
+        raise InputError(
+            f"the table of measured metrics has no column of ids. Call it one of {', '.join(SAMPLE_COLUMNS)}."
+        )
+    row_of = {str(sample): row for row, sample in enumerate(table.column(ids[0]).to_pylist())}
+    rows = [row_of.get(sample, -1) for sample in samples]
+    found: Metrics = {}
+    for column in table.column_names:
+        metric = MEASURED_NAMES.get(column, column)
+        if metric in METRICS["samples"] and metric not in TEXT_METRICS:
+            texts = [*table.column(column).to_pylist(), None]
+            found[metric] = np.array([_number(texts[row]) for row in rows], np.float64)
+    return found
+
+
+def _number(text: object) -> float:
+    try:
+        return float(str(text))
+    except ValueError:  # empty, None, NA
+        return float("nan")
 
 
 def stated_sexes(callset: Callset) -> list[str | None]:
