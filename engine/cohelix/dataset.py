@@ -342,7 +342,7 @@ def collect_garbage(root: str) -> int:
 
 def _is_ours(name: str) -> bool:
     """A name that `Writer.put` gives, or a passing one: whatever else lies in the folder is not ours to remove."""
-    return storage.is_passing(name) or re.search(r"-[0-9a-f]{16}\.\w+$", name) is not None
+    return storage.is_passing(name) or re.search(r"-[0-9a-f]{16}(\.\w+)+$", name) is not None
 
 
 def _commit_path(root: str, version: int) -> str:

@@ -37,6 +37,9 @@ def samples(
     frequencies: Annotated[
         str | None, typer.Option("--frequencies", help="Known alleles (VCF, TSV): others of a sample are counted.")
     ] = None,
+    measured: Annotated[
+        str | None, typer.Option("--measured", help="Table of metrics that others measured: aligned_q30_bases, ...")
+    ] = None,
     arrays: Annotated[str | None, typer.Option("--arrays", help="Folder that `cohelix qc arrays` made.")] = None,
     concordance: Annotated[
         str | None, typer.Option("--concordance", help="Folder that `cohelix qc concordance` made.")
@@ -59,7 +62,7 @@ def samples(
     with opened_runtime(runtime, cores=cores) as mover:
         qc_samples(
             callset, out, params, mover, gates=gates, pcs=pcs, ancestry=ancestry, sexes=sexes,
-            frequencies=frequencies, arrays=arrays, concordance=concordance,
+            frequencies=frequencies, measured=measured, arrays=arrays, concordance=concordance,
         )  # fmt: skip
 
 

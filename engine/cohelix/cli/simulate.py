@@ -93,3 +93,21 @@ def describe(
     from cohelix.simulate.describe.report import describe_cohort
 
     describe_cohort(cohort, out)
+
+
+@app.command()
+def compare_qc(
+    cohort: Annotated[Path, typer.Argument(help="A folder of `cohelix simulate cohort`.")],
+    samples: Annotated[Path | None, typer.Option("--samples", help="Folder of `cohelix qc samples`.")] = None,
+    arrays: Annotated[Path | None, typer.Option("--arrays", help="Folder of `cohelix qc arrays`.")] = None,
+    concordance: Annotated[
+        Path | None, typer.Option("--concordance", help="Folder of `cohelix qc concordance`.")
+    ] = None,
+) -> None:
+    """What quality control found against what was planted: contamination, swaps, karyotypes, depth, failed arrays.
+
+    Example: cohelix simulate compare-qc cohort --samples samples-qc --arrays arrays-qc --concordance concordance
+    """
+    from cohelix.simulate import compare_qc as comparing
+
+    typer.echo(comparing.as_text(comparing.compare_qc(cohort, samples, arrays, concordance)), nl=False)

@@ -45,12 +45,13 @@ what is beyond is read again, or goes to a scratch file.
 class Cohort:
     """Samples of the callset, in the order of its columns (bytes of sample_id).
 
-    batches: (batch number, sample numbers, columns).
+    batches: (batch number, sample numbers, columns). labels: the manifest's batch of each sample, "" for none.
     """
 
     sample_ids: list[str]
     sexes: list[str]
     batches: tuple[tuple[int, np.ndarray, np.ndarray], ...]
+    labels: list[str]
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,8 @@ def cohort_of(samples: pa.Table, stated: dict[str, str] | None = None) -> Cohort
     sexes = samples["sex"].to_pylist()
     sexes = stated_sexes.replaced(ids, sexes, stated) if stated is not None else sexes
     batches = tuple((int(b), numbers[batch == b], column[batch == b]) for b in np.unique(batch))
-    return Cohort([ids[i] for i in order], [sexes[i] for i in order], batches)
+    labels = samples["batch_label"].to_pylist()
+    return Cohort([ids[i] for i in order], [sexes[i] for i in order], batches, [labels[i] for i in order])
 
 
 def plan(
@@ -290,7 +292,7 @@ def genotype(
     table = _row_table(rows, regions, task.params)
     ploidy = _row_ploidy(task, table[:, g.W_POSITION])
     number_of = {row.key: number for number, row in enumerate(rows)}
-    settings = _settings(task.params)
+    settings = settings_of(task.params)
     sex = np.array([genome.SEXES.index(s) for s in cohort.sexes], np.int8)
     out = Genotyped(
         [], [], np.zeros((len(rows), len(REASONS)), np.int64), np.zeros((len(rows), len(SITE_COUNTS)), np.int64),
@@ -352,7 +354,7 @@ def _row_ploidy(task: Task, position: np.ndarray) -> np.ndarray:
     return out
 
 
-def _settings(params: CallParams) -> np.ndarray:
+def settings_of(params: CallParams) -> np.ndarray:
     settings = np.zeros(g.S_COLUMNS, np.int64)
     settings[g.S_GQ0_NOCALL] = params.gq0 == "nocall"
     settings[g.S_PARTIAL_OK] = params.partial == "homref"
@@ -412,7 +414,8 @@ def _commit(
     for result in results:
         sums.add(storage.read(result["totals"]))
     table = {"sample_id": store.text(cohort.sample_ids), "sex": store.text(cohort.sexes)}
-    samples = callset.write_samples(writer, pa.table(table | sums.sample_columns()))
+    batch = {"batch": store.text(cohort.labels)} if any(cohort.labels) else {}
+    samples = callset.write_samples(writer, pa.table(table | sums.sample_columns() | batch))
     tables = {"regions": sums.region_table(), "contamination": sums.contamination_table()}
     files = [FileEntry(*entry) for result in results for entry in result["files"]]
     cut = [(result["contig"], *row) for result in results for row in result["cut"]]

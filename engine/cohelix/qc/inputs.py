@@ -142,7 +142,7 @@ def read_pcs(path: str, sample_ids: Sequence[str], count: int) -> np.ndarray:
                 f"expected {count} columns PC1 to PC{count} (or pca_features) in the {what}, found {have}. "
                 "Compute as many, or ask for fewer."
             )
-        scores = np.column_stack([_numbers(texts(table, f"{prefix}{i + 1}"), what) for i in range(count)])
+        scores = np.column_stack([numbers(texts(table, f"{prefix}{i + 1}"), what) for i in range(count)])
     out = np.full((len(sample_ids), count), np.nan)
     out[rows >= 0] = scores[rows[rows >= 0]]
     return out
@@ -166,7 +166,7 @@ def _listed_scores(table: pa.Table, count: int, what: str) -> np.ndarray:
     return scores
 
 
-def _numbers(values: Sequence[str], what: str) -> np.ndarray:
+def numbers(values: Sequence[str], what: str) -> np.ndarray:
     """Text as float64; empty, NA and . are NaN."""
     out = np.full(len(values), np.nan)
     for row, value in enumerate(values):

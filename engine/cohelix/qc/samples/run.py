@@ -22,8 +22,10 @@ from cohelix.provenance import provenance
 from cohelix.qc import inputs
 from cohelix.qc.gates import Flags, GateSet, evaluate, load_gates, record
 from cohelix.qc.samples import tables
+from cohelix.qc.samples.batches import batch_effects
 from cohelix.qc.samples.contamination import contamination_of
 from cohelix.qc.samples.imported import count_imported
+from cohelix.qc.samples.measured import preferred, read_measured
 from cohelix.qc.samples.metrics import SampleCounts, counts_of, metrics_of, x_homozygosity
 from cohelix.qc.samples.novel import count_novel
 from cohelix.qc.samples.outliers import Outliers, find_outliers
@@ -38,6 +40,7 @@ class Handed:
 
     sample_ids: list[str]
     stated: list[str]
+    batches: list[str]
     groups: inputs.Groups | None
     ancestry: dict[str, list[str]]
     pcs: np.ndarray | None
@@ -55,19 +58,22 @@ def qc_samples(
     ancestry: str | None = None,
     sexes: str | None = None,
     frequencies: str | None = None,
+    measured: str | None = None,
     arrays: str | None = None,
     concordance: str | None = None,
 ) -> dict[str, Any]:
     """Write the folder `out`, which appears whole. Returns what its qc.json holds.
 
     pcs, ancestry, sexes, frequencies: tables as in `qc.inputs`. arrays, concordance: folders that `cohelix qc arrays`
-    and `cohelix qc concordance` made.
+    and `cohelix qc concordance` made. measured: a table of metrics that others measured; they stand in for ours.
     """
     rules = load_gates(gates, "samples")
     callset = open_callset(callset_root)
-    handed = _read_handed(callset, rules, pcs=pcs, ancestry=ancestry, sexes=sexes, frequencies=frequencies)
+    paths = {"pcs": pcs, "ancestry": ancestry, "sexes": sexes, "frequencies": frequencies, "measured": measured}
+    handed = _read_handed(callset, rules, paths)
     known = inputs.read_frequencies(frequencies) if frequencies else None
     joined = _joined(handed.sample_ids, arrays, concordance)
+    theirs = read_measured(measured, handed.sample_ids) if measured else {}
     with appearing_whole(Path(out)) as folder:
         counts = counts_of(callset) or count_imported(callset, runtime)
         made_with = callset.samples().column("sex").to_pylist()
@@ -77,34 +83,30 @@ def qc_samples(
         metrics |= contamination_of(callset, counts.samples, params) | joined
         found = call_sexes(counts, made_with, x_homozygosity(callset), params)
         metrics |= _sex_metrics(found, handed.stated)
+        metrics |= preferred(theirs, metrics)
         flags = evaluate(rules, metrics)
         outliers = find_outliers(
             rules.outliers, metrics, handed.pcs, handed.groups, callset.n_samples, params.min_stratum
         )
         summary = _summary(callset, params, rules, handed, counts, found, flags, outliers)
+        effects = batch_effects(metrics, handed.batches, params.min_stratum)
+        summary["batch_effects"] = [asdict(one) for one in effects if abs(one.d) > params.batch_effect]
         _write(folder, handed, metrics, found, flags, outliers, summary)
     return summary
 
 
-def _read_handed(
-    callset: Callset,
-    rules: GateSet,
-    *,
-    pcs: str | None,
-    ancestry: str | None,
-    sexes: str | None,
-    frequencies: str | None,
-) -> Handed:
+def _read_handed(callset: Callset, rules: GateSet, paths: Mapping[str, str | None]) -> Handed:
     table = callset.samples()
     ids = table.column("sample_id").to_pylist()
     wanted = max((rule.pcs for rule in rules.outliers), default=0)
-    paths = {"pcs": pcs, "ancestry": ancestry, "sexes": sexes, "frequencies": frequencies}
+    pcs, ancestry, sexes = paths["pcs"], paths["ancestry"], paths["sexes"]
     digests = [("callset", digest_of([asdict(entry) for entry in callset.commit.files]))]
     stated = inputs.read_sexes(sexes, ids) if sexes else table.column("sex").to_pylist()
+    batches = table.column("batch").to_pylist() if "batch" in table.column_names else [""] * len(ids)
     groups = inputs.read_groups(ancestry, ids) if ancestry else None
     scores = inputs.read_pcs(pcs, ids, wanted) if pcs and wanted else None
     digests += [(role, hashlib.sha256(storage.read(path)).hexdigest()) for role, path in paths.items() if path]
-    return Handed(ids, stated, groups, _ancestry_texts(ancestry, ids, groups), scores, digests)
+    return Handed(ids, stated, batches, groups, _ancestry_texts(ancestry, ids, groups), scores, digests)
 
 
 def _ancestry_texts(path: str | None, ids: Sequence[str], groups: inputs.Groups | None) -> dict[str, list[str]]:
@@ -226,7 +228,7 @@ def _write(
     summary: Mapping[str, Any],
 ) -> None:
     ids = handed.sample_ids
-    table = tables.metrics_table(ids, handed.ancestry.get("ancestry_pred_other"), metrics)
+    table = tables.metrics_table(ids, handed.ancestry.get("ancestry_pred_other"), handed.batches, metrics)
     tables.write_parquet(folder / "sample_metrics.parquet", table)
     tables.write_parquet(folder / "sample_flags.parquet", pa.concat_tables([flags.table, outliers.flags]))
     if outliers.residuals:

@@ -15,7 +15,7 @@ from cohelix.qc.gates import METRICS, TEXT_METRICS
 from cohelix.qc.samples.outliers import Outliers
 
 FROM_READS = ("aligned_q30_bases", "hdr_coverage_20x", "chimera_rate")
-"""Metrics that gates may name and a callset cannot state: no column."""
+"""Metrics that gates may name and a callset cannot state: a column only where a table hands them in."""
 FURTHER = ("f_inbreeding_small", "n_contamination_sites")
 """Columns behind those that gates may name."""
 
@@ -34,13 +34,16 @@ def is_count(name: str) -> bool:
     return name.startswith(("n_", "missing_"))
 
 
-def metrics_table(sample_ids: Sequence[str], ancestry: Sequence[str] | None, metrics: Mapping[str, Any]) -> pa.Table:
+def metrics_table(
+    sample_ids: Sequence[str], ancestry: Sequence[str] | None, batches: Sequence[str], metrics: Mapping[str, Any]
+) -> pa.Table:
     """One row per sample; a metric that was not measured is a column of nulls, NaN and "" are null."""
     columns: dict[str, pa.Array] = {
         "sample_id": pa.array(sample_ids, pa.string()),
         "ancestry": pa.array([one or None for one in ancestry or [""] * len(sample_ids)], pa.string()),
+        "batch": pa.array([one or None for one in batches], pa.string()),
     }
-    for name in [*(name for name in METRICS["samples"] if name not in FROM_READS), *FURTHER]:
+    for name in [*(name for name in METRICS["samples"] if name in metrics or name not in FROM_READS), *FURTHER]:
         kind = pa.string() if name in TEXT_METRICS else pa.int64() if is_count(name) else pa.float64()
         columns[name] = _column(metrics[name], kind) if name in metrics else pa.nulls(len(sample_ids), kind)
     return pa.table(columns)
@@ -91,7 +94,10 @@ def genomic_metrics_rows(sample_ids: Sequence[str], stated: Sequence[str], table
         "mean_coverage": "mean_coverage",
         "genome_coverage": "coverage_20x",
         "dragen_contamination": "contamination",
+        "aou_hdr_coverage": "hdr_coverage_20x",
+        "aligned_q30_bases": "aligned_q30_bases",
     }
+    ours = {name: source for name, source in ours.items() if source in table.column_names}
     columns: dict[str, Sequence[object]] = {name: table.column(source).to_pylist() for name, source in ours.items()}
     columns["research_id"] = sample_ids
     columns["sex_at_birth"] = [{"male": "M", "female": "F"}.get(sex) for sex in stated]
