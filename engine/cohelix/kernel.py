@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numba
 import numba.extending
 import numba.np.linalg
+import numpy as np
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -70,6 +71,29 @@ def _popcount_in_kernels(word: Any) -> Callable[[Any], Any]:
         return _ctpop(word)  # type: ignore[call-arg]  # Numba gives the typing context itself
 
     return counted
+
+
+def load_word(data: np.ndarray, at: int) -> int:
+    """Bytes [at, at + 8) of a uint8 array as a uint64, the first in the lowest bits. Nothing checks that they exist."""
+    return np.uint64(int.from_bytes(data[at : at + 8].tobytes(), "little"))  # type: ignore[return-value]
+
+
+@numba.extending.intrinsic
+def _unaligned(typing: Any, data: Any, at: Any) -> tuple[Any, Any]:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        word = context.get_value_type(numba.types.uint64)
+        return builder.load(builder.gep(array.data, [arguments[1]]), align=1, typ=word)
+
+    return numba.types.uint64(data, numba.types.int64), generate
+
+
+@numba.extending.overload(load_word)
+def _load_word_in_kernels(data: Any, at: Any) -> Callable[[Any, Any], Any]:
+    def loaded(data: Any, at: Any) -> Any:
+        return _unaligned(data, at)  # type: ignore[call-arg]  # Numba gives the typing context itself
+
+    return loaded
 
 
 def is_compiled() -> bool:
