@@ -14,6 +14,7 @@ from math import comb, log
 
 import numpy as np
 
+from cohelix.joint.contamination.kernels import place_of
 from cohelix.joint.schema import CONTAMINATION_AF, CONTAMINATION_DEPTHS, CONTAMINATION_GRID, MIN_ALT_SHARE, READ_ERROR
 
 _BINS = 45
@@ -33,15 +34,18 @@ def bins_of(ac: np.ndarray, an: np.ndarray) -> np.ndarray:
 def likelihoods() -> np.ndarray:
     """(reads, bins, CONTAMINATION_GRID) int32: natural logarithms in 1e-6; `kernels.place_of` numbers the reads."""
     low, high = CONTAMINATION_DEPTHS
-    table = [_of_depth(n) for n in range(low, high + 1)]
-    return np.ascontiguousarray(np.concatenate(table))
+    table = np.zeros((place_of(high, high) + 1, _BINS, len(CONTAMINATION_GRID)), np.int32)
+    for n in range(low, high + 1):
+        found = _of_depth(n)
+        table[place_of(0, n) :][: len(found)] = found  # the reads behind are not taken, and never looked at
+    return table
 
 
 def _of_depth(n: int) -> np.ndarray:
-    """(n + 1, bins, CONTAMINATION_GRID): by reads of the reference, of n in all."""
+    """(reads of the reference of n, bins, CONTAMINATION_GRID), as far as such genotypes are taken."""
     alphas = np.array(CONTAMINATION_GRID)
     shares = (1 - READ_ERROR, 0.5, READ_ERROR)
-    most = int(n - MIN_ALT_SHARE * n)  # reads of the reference
+    most = int(n - MIN_ALT_SHARE * n)
     k = np.arange(most + 1)[:, None]
     ways = np.array([log(comb(n, i)) for i in range(most + 1)])[:, None]
     width = (CONTAMINATION_AF[1] - CONTAMINATION_AF[0]) / _BINS
@@ -53,6 +57,4 @@ def _of_depth(n: int) -> np.ndarray:
             p = (1 - alphas) * shares[own] + alphas * shares[other]
             density = np.exp(ways + k * np.log(p) + (n - k) * np.log1p(-p))
             total += (prior[own] * prior[other])[None, :, None] * density[:, None, :]
-    out = np.zeros((n + 1, _BINS, alphas.size), np.int32)  # what is not taken is never looked at
-    out[: most + 1] = np.rint(1e6 * np.log(total / total.sum(axis=0)))
-    return out
+    return np.asarray(np.rint(1e6 * np.log(total / total.sum(axis=0))))
