@@ -16,13 +16,22 @@ from hypothesis import strategies as st
 from cohelix import genome
 from cohelix.genome import Bin
 from cohelix.genotypes import callset
-from cohelix.joint import coverage, finish
+from cohelix.joint import coverage, finish, unify
 from cohelix.joint.call import call
 from cohelix.joint.counting import kernels
 from cohelix.joint.genotype import kernels as g
 from cohelix.joint.ingest import ingest
 from cohelix.joint.overlap import kernels as o
-from cohelix.joint.schema import COVERAGE, HOMOZYGOSITY, SAMPLE_COUNTS, CallParams, IngestParams
+from cohelix.joint.schema import (
+    COVERAGE,
+    HOMOZYGOSITY,
+    OUTCOMES,
+    REASONS,
+    SAMPLE_COUNTS,
+    SITE_COUNTS,
+    CallParams,
+    IngestParams,
+)
 from cohelix.runtime.local import LocalRuntime
 from tests.joint import made
 from tests.oracles import joint as plain
@@ -175,6 +184,35 @@ def bases_of(gvcf: made.Gvcf) -> dict[str, list[int]]:
         names = [genome.REGIONS[n] for n in genome.region_of("GRCh38", contig, bases)]
         out |= plain.coverage(records, blocks, dict(zip((bases - 1).tolist(), names, strict=True)))
     return out
+
+
+A_CALL = st.tuples(st.integers(0, 4), st.booleans(), DEPTH, DEPTH, DEPTH, DEPTH, st.sampled_from(["C", "G", "AT", ""]))
+
+
+@small
+@given(st.lists(A_CALL, max_size=5), st.lists(st.integers(1, len(REASONS) - 1), max_size=4))
+def test_counts_of_single_genotypes(calls: list[tuple[Any, ...]], missing: list[int]) -> None:
+    site, sample = np.zeros(len(SITE_COUNTS), np.int64), np.zeros(len(SAMPLE_COUNTS), np.int64)
+    outcomes = np.zeros((2, OUTCOMES), np.int64)
+    cells = [plain.Cell(None, reason=REASONS[reason]) for reason in missing]
+    spelled = [("A", "C") for _ in missing]
+    for reason in missing:
+        outcomes[0, len(REASONS) - 1 - reason] += 1
+    for cell, adj, gq, dp, ref_reads, reads, other in calls:
+        one = plain.Cell(cell - 3 if cell > 2 else cell, cell > 2, "called", None, gq, dp, ref_reads, reads, adj)
+        ref, alt = ("A", other) if other else ("AT", "A")
+        said = (cell, adj, depth(gq), depth(dp), depth(ref_reads), depth(reads))
+        kernels.count_site(*said, site)
+        kernels.count_sample(*said, unify.kind_of(ref, alt), unify.substitution_of(ref, alt), sample)
+        outcomes[cell % 2, len(REASONS) - 1 + cell] += 1
+        cells.append(one)
+        spelled.append((ref, alt))
+    kernels.sum_outcomes(outcomes, sample)
+    expected = plain.counts(cells)
+    assert dict(zip(SITE_COUNTS, site.tolist(), strict=True)) == {name: expected[name] for name in SITE_COUNTS}
+    expected = plain.sample_counts(cells, spelled)
+    named = dict(zip(SAMPLE_COUNTS, sample.tolist(), strict=True))
+    assert named == {name: expected.get(name, 0) for name in SAMPLE_COUNTS}
 
 
 CELL = st.sampled_from([*range(-11, 5), *(g.FAILS_ADJ + cell for cell in range(5)), 0, 0, 1, 2])
