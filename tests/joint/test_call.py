@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -259,6 +260,12 @@ def test_the_genotype_filter_removes_what_adj_counts_leave_out(tmp_path: Path) -
     opened, rows = cohort.call()
     (site,) = opened.sites(opened.shards[0]).to_pylist()
     assert (site["ac"], site["an"], site["ac_adj"], site["an_adj"]) == (3, 10, 1, 4)
+    (shard,) = opened.shards
+    assert shard.adj in shard.paths
+    fails = callset.read_genotypes(opened, replace(shard, pgen=shard.adj), 0, 1)
+    assert fails.tolist() == [[0, 1, 1, 1, 0]]  # GQ; allele balance; depth
+    older = {name: value for name, value in shard.to_meta().items() if name != "adj"}
+    assert callset.Shard.from_meta(older) == replace(shard, adj=None)
     _, filtered = cohort.call(CallParams(genotype_filter="adj"))
     assert rows["chr22:200:C:T"] == {"A": "0/1", "B": "0/1", "C": "0/1", "D": "0/0", "E": "0/0"}
     assert filtered["chr22:200:C:T"] == {"A": "0/1", "B": "./.", "C": "./.", "D": "./.", "E": "0/0"}
