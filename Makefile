@@ -14,7 +14,7 @@ DEMO := demo
 .PHONY: help setup tools demo test lint types contracts parity bench bench-full clean
 
 help:
-	@echo "make demo       a simulated cohort from gVCFs to a callset and how right it is, command by command"
+	@echo "make demo       a simulated cohort from gVCFs to a callset, checked and reported, command by command"
 	@echo "make test       the whole test suite (first without a JVM, then with one)"
 	@echo "make setup      everything a developer needs, into .venv"
 	@echo "make lint types contracts parity bench clean"
@@ -57,8 +57,19 @@ demo: $(BIN)/.demo
 	run cohelix joint ingest $(DEMO)/cohort/wgs/manifest.tsv -o $(DEMO)/cohort.calls; \
 	run cohelix joint call $(DEMO)/cohort.calls -o $(DEMO)/cohort.callset --fasta $(DEMO)/cohort/reference/genome.fa.gz; \
 	run cohelix genotypes describe $(DEMO)/cohort.callset; \
-	run cohelix simulate compare $(DEMO)/cohort $(DEMO)/cohort.callset
-	@echo; echo "Pictures of the people are in $(DEMO)/cohort-report: *.png, and statistics.tsv beside what is published."
+	run cohelix simulate compare $(DEMO)/cohort $(DEMO)/cohort.callset; \
+	run cohelix qc arrays $(DEMO)/cohort/arrays/batch*.vcf.gz -o $(DEMO)/arrays-qc --callset $(DEMO)/arrays.callset \
+	  --reference $(DEMO)/cohort/reference/genome.fa.gz; \
+	run cohelix qc concordance $(DEMO)/arrays.callset $(DEMO)/cohort.callset --links $(DEMO)/cohort/links.tsv -o $(DEMO)/concordance; \
+	run cohelix qc samples $(DEMO)/cohort.callset -o $(DEMO)/samples-qc --arrays $(DEMO)/arrays-qc --concordance $(DEMO)/concordance; \
+	run cohelix simulate compare-qc $(DEMO)/cohort --samples $(DEMO)/samples-qc --arrays $(DEMO)/arrays-qc --concordance $(DEMO)/concordance; \
+	run cohelix joint call $(DEMO)/cohort.calls -o $(DEMO)/cohort.callset --fasta $(DEMO)/cohort/reference/genome.fa.gz \
+	  --sexes $(DEMO)/samples-qc/sexes.tsv; \
+	run cohelix qc variants $(DEMO)/cohort.callset -o $(DEMO)/sites.qc; \
+	run cohelix qc report $(DEMO)/samples-qc $(DEMO)/sites.qc $(DEMO)/arrays-qc $(DEMO)/concordance -o $(DEMO)/qc/index.html
+	@echo; echo "Quality control is $(DEMO)/qc/index.html: open it in a browser."
+	@echo "Who was flagged, why and at which cut-off: $(DEMO)/samples-qc/sample_flags.parquet; TSVs beside it have All of Us's columns."
+	@echo "Pictures of the people are in $(DEMO)/cohort-report: *.png, and statistics.tsv beside what is published."
 	@echo "The callset is $(DEMO)/cohort.callset: genotypes/*.pgen (open them with plink2), sites/*.parquet, samples-*.parquet."
 
 test: setup

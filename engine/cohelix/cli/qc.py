@@ -19,6 +19,9 @@ Ancestry = Annotated[
     str | None, typer.Option("--ancestry", help="Table of ancestry groups: sample_id and ancestry_pred_other or group.")
 ]
 Sexes = Annotated[str | None, typer.Option("--sexes", help="Table of sexes: sample_id and sex (M, F, XX, XY, ...).")]
+Measured = Annotated[
+    str | None, typer.Option("--measured", help="Table of metrics that others measured: aligned_q30_bases, ...")
+]
 Folder = Annotated[str, typer.Option("--out", "-o", help="Folder to make.")]
 
 
@@ -37,9 +40,7 @@ def samples(
     frequencies: Annotated[
         str | None, typer.Option("--frequencies", help="Known alleles (VCF, TSV): others of a sample are counted.")
     ] = None,
-    measured: Annotated[
-        str | None, typer.Option("--measured", help="Table of metrics that others measured: aligned_q30_bases, ...")
-    ] = None,
+    measured: Measured = None,
     arrays: Annotated[str | None, typer.Option("--arrays", help="Folder that `cohelix qc arrays` made.")] = None,
     concordance: Annotated[
         str | None, typer.Option("--concordance", help="Folder that `cohelix qc concordance` made.")
@@ -111,6 +112,9 @@ def arrays(
         str | None, typer.Option("--reference", help="Indexed FASTA: strands are checked against it.")
     ] = None,
     sexes: Sexes = None,
+    frequencies: Annotated[
+        str | None, typer.Option("--frequencies", help="Allele frequencies of the population (VCF, TSV).")
+    ] = None,
     manifest: Annotated[str | None, typer.Option("--manifest", help="Manifest of the array (Illumina CSV).")] = None,
     config: Config = None,
     set_: Set = None,
@@ -130,7 +134,7 @@ def arrays(
     with opened_runtime(runtime, cores=cores) as mover:
         qc_arrays(
             inputs, out, params, mover, callset=callset, gates=gates, reference=reference, sexes=sexes,
-            manifest=manifest,
+            frequencies=frequencies, manifest=manifest,
         )  # fmt: skip
 
 
@@ -167,6 +171,7 @@ def check(
     released: Annotated[str, typer.Option("--released", help="File with one sample id per line: who is released.")],
     gates: Gates = "aou-v8",
     qc: Annotated[str | None, typer.Option("--qc", help="Folder that `cohelix qc samples` made.")] = None,
+    measured: Measured = None,
     out: Annotated[str | None, typer.Option("--out", "-o", help="Folder for the table of failures.")] = None,
     allow_missing: Annotated[
         list[str] | None, typer.Option("--allow-missing", help="Gate that need not be evaluated. May be repeated.")
@@ -178,7 +183,10 @@ def check(
     """
     from cohelix.qc.check import check_release
 
-    for line in check_release(callset, released, gates, qc=qc, out=out, allow_missing=allow_missing or ()):
+    lines = check_release(
+        callset, released, gates, qc=qc, measured=measured, out=out, allow_missing=allow_missing or ()
+    )
+    for line in lines:
         typer.echo(line)
 
 

@@ -101,7 +101,8 @@ def _of_samples(
     cut = (max((planted[s]["coverage"] for s in low), default=0.0) + min(deep, default=np.inf)) / 2
     lines = [_line("low coverage", measured, low, lambda row: row["mean_coverage"] < cut, _depths(measured, planted))]
     lines += _contaminations(measured, planted, "contamination", "contamination")
-    karyotypes = {sample: people[row["person"]]["karyotype"] for sample, row in planted.items()}
+    made = {sample: people[row["person"]]["karyotype"] for sample, row in planted.items()}
+    karyotypes = {sample: "X0" if karyotype == "X" else karyotype for sample, karyotype in made.items()}
     odd = {sample for sample, karyotype in karyotypes.items() if karyotype not in ("XX", "XY")}
     right = {sample for sample in measured if measured[sample]["karyotype"] == karyotypes[sample]}
     classes = f"class right in {len(right)} of {len(measured)}"
