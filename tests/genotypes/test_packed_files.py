@@ -69,7 +69,7 @@ def check(path: Path, expected: np.ndarray, seed: int = 0) -> None:
             places = np.arange(n_samples)
             shifts = (2 * (places % 32)).astype(np.uint64)
             assert ((block[:, places // 32] >> shifts & np.uint64(3)) == expected[low:high]).all()
-            counted = counting.count_rows(read, masks, low, high)
+            counted = counting.count_rows(read, counting.members_of(masks, n_samples), low, high)
             for value in range(4):
                 found = expected[low:high] == value
                 for group in range(3):
@@ -100,7 +100,7 @@ def test_rows_behind_many_that_differ_from_one(tmp_path: Path) -> None:
         for row in (5, 60_000, (1 << 16) - 1, 1 << 16, n_variants - 1):
             assert plain.unpack(read.read(row, row + 1), 64) == rows[row : row + 1].tolist()
         everybody = counting.masks_of(np.zeros(64, int), 1)
-        counted = counting.count_rows(read, everybody, 1000, n_variants)
+        counted = counting.count_rows(read, counting.members_of(everybody, 64), 1000, n_variants)
     assert (counted[:, 0, 1] == (rows[1000:] == 1).sum(axis=1)).all()
 
 

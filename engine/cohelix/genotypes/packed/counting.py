@@ -55,16 +55,17 @@ def count_shard(
     callset: Callset, shard: Shard, masks: np.ndarray, start_row: int = 0, end_row: int | None = None
 ) -> np.ndarray:
     """`count_groups` over rows [start_row, end_row) of a shard (all, unless told), from its bytes as they lie there."""
+    members = members_of(masks, callset.n_samples)
     with open_packed(callset, shard) as reader:
-        return count_rows(reader, masks, start_row, shard.n_sites if end_row is None else end_row)
+        return count_rows(reader, members, start_row, shard.n_sites if end_row is None else end_row)
 
 
-def count_rows(reader: PackedReader, masks: np.ndarray, start_row: int, end_row: int) -> np.ndarray:
-    """`count_groups` over rows [start_row, end_row) of an open PGEN."""
+def count_rows(reader: PackedReader, members: kernels.Members, start_row: int, end_row: int) -> np.ndarray:
+    """`count_groups` over rows [start_row, end_row) of an open PGEN. members: of masks (`members_of`)."""
     n_samples = reader.index.n_samples
-    if masks.shape[1] != reader.n_words:
-        raise ContractError(f"masks {masks.shape} do not fit {n_samples} samples.")
-    members, out = members_of(masks, n_samples), np.empty((end_row - start_row, len(masks), 4), np.int64)
+    if len(members.cells) != n_samples:
+        raise ContractError(f"groups of {len(members.cells)} samples do not fit {n_samples}.")
+    out = np.empty((end_row - start_row, len(members.sizes), 4), np.int64)
     for low, high in _blocks(n_samples, start_row, end_row):
         data, starts, ends, kinds, reference = reader.records(low, high)
         counts = out[low - start_row : high - start_row]
@@ -129,6 +130,8 @@ def _blocks(n_samples: int, start_row: int, end_row: int) -> Iterator[tuple[int,
 
 def members_of(masks: np.ndarray, n_samples: int) -> kernels.Members:
     """Masks in the layouts that the kernels ask for."""
+    if masks.shape[1] != -(-n_samples // 32):
+        raise ContractError(f"masks {masks.shape} do not fit {n_samples} samples.")
     bits = np.unpackbits(masks.astype("<u8").view(np.uint8), axis=1, bitorder="little")[:, ::2]
     half = -(-masks.shape[1] // 2)
     plain = np.zeros((len(masks), 8 * half), np.uint8)

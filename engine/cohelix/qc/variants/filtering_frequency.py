@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from cohelix.qc.variants.frequencies import ratio
+
+_TABLED = 1 << 13
 
 
 def filtering_frequency(ac: np.ndarray, an: np.ndarray, confidence: float) -> np.ndarray:
@@ -16,13 +19,28 @@ def filtering_frequency(ac: np.ndarray, an: np.ndarray, confidence: float) -> np
     The frequency f at which a Poisson count of mean an * f stays below ac with probability `confidence`; 0 for an
     allele seen once or never, as Hail's filtering_allele_frequency, which gives this to within 1e-6.
     """
-    from scipy.special import gammaincinv  # a tenth of a second to import
-
     ac, an = np.asarray(ac, np.int64), np.asarray(an, np.int64)
-    counted = (ac > 1) & (an > 0)
-    distinct, place = np.unique(np.where(counted, ac, 1), return_inverse=True)
-    mean = gammaincinv(distinct, 1 - confidence)[place]
-    return np.where(counted, ratio(mean, an), 0.0)
+    mean = _means(confidence)[np.clip(ac, 0, _TABLED - 1)]
+    many = np.flatnonzero(ac >= _TABLED)
+    if len(many):
+        distinct, place = np.unique(ac[many], return_inverse=True)
+        mean[many] = _mean(distinct, confidence)[place]
+    return np.where((ac > 1) & (an > 0), ratio(mean, an), 0.0)
+
+
+@lru_cache(maxsize=8)
+def _means(confidence: float) -> np.ndarray:
+    """`_mean` of every count below `_TABLED`: nearly all rows have one of these, in every block and group."""
+    means = _mean(np.arange(_TABLED), confidence)
+    means.flags.writeable = False
+    return means
+
+
+def _mean(counts: np.ndarray, confidence: float) -> np.ndarray:
+    """float64: the mean at which a Poisson count stays below each of `counts` with probability `confidence`."""
+    from scipy.special import gammaincinv  # a third of a second to import
+
+    return np.asarray(gammaincinv(np.maximum(counts, 1), 1 - confidence), np.float64)
 
 
 @dataclass(frozen=True)

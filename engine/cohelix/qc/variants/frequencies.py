@@ -16,7 +16,7 @@ import numpy as np
 from cohelix import genome
 from cohelix.genotypes.callset import Callset, Shard
 from cohelix.genotypes.counts import ploidy_of
-from cohelix.genotypes.packed.counting import count_groups, count_groups_adj, masks_of
+from cohelix.genotypes.packed.counting import count_groups, count_groups_adj, count_rows, masks_of, members_of
 from cohelix.genotypes.packed.reader import open_packed
 
 HOM_REF, HET, HOM_ALT, HAPLOID_REF, HAPLOID_ALT, CONFLICT = range(6)
@@ -71,15 +71,19 @@ class Counted:
 def count_shard(callset: Callset, shard: Shard, strata: Strata, edges: np.ndarray) -> Iterator[Counted]:
     """Tallies of a shard, from row edges[i] to edges[i + 1] at a time."""
     masks = masks_of(strata.codes, len(strata.group))
+    members = members_of(masks, callset.n_samples)
     positions = callset.sites(shard).column("position").to_numpy()
     with ExitStack() as stack:
         genotypes = stack.enter_context(open_packed(callset, shard))
         fails = stack.enter_context(open_packed(callset, shard, "adj")) if shard.adj else None
         for start, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
             copies = copies_of(callset.build, shard.contig, positions[start:end])[:, strata.sex]
+            if fails is None:
+                yield Counted(start, end, by_ploidy(count_rows(genotypes, members, start, end), copies), None)
+                continue
             block = genotypes.read(start, end)
             raw = by_ploidy(count_groups(block, masks), copies)
-            adj = by_ploidy(count_groups_adj(block, fails.read(start, end), masks), copies) if fails else None
+            adj = by_ploidy(count_groups_adj(block, fails.read(start, end), masks), copies)
             yield Counted(start, end, raw, adj)
 
 

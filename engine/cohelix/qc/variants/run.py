@@ -220,8 +220,10 @@ class SiteWriter:
 
     def _flush(self, rows: int) -> None:
         if self._writer is None:
+            # frequencies and p-values seldom recur: a dictionary of them is larger than they are
+            recur = [field.name for field in self._held.schema if not pa.types.is_floating(field.type)]
             options = {"compression": "zstd", "compression_level": 3, "version": "2.6", "store_schema": False}
-            self._writer = pq.ParquetWriter(self._path, self._held.schema, **options)
+            self._writer = pq.ParquetWriter(self._path, self._held.schema, use_dictionary=recur, **options)
         self._writer.write_table(self._held.slice(0, rows).combine_chunks(), row_group_size=rows)
         self._held = self._held.slice(rows)
 
