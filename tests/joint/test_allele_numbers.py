@@ -46,6 +46,7 @@ def _plain_copies(sample: dict[str, Any], base: int, snps: list[plain.Key], ploi
 @small
 @given(st.lists(a_sample(), min_size=1, max_size=3), RULES, st.data())
 def test_sum_copies(samples: list[dict[str, Any]], choices: dict[str, Any], data: st.DataObject) -> None:
+    """Also what it shares with the joint call: `claim_rows` and `call_at`."""
     low, high = choices["owned"]
     digested = digest(samples, choices["gq0_is_nocall"])
     carried = sorted((k[0], k[1].decode(), k[2].decode()) for k in digested.keys if low <= k[0] < high)

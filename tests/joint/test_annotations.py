@@ -78,6 +78,7 @@ def _as_plain(annotation: np.ndarray, squares: int, quality: float) -> dict[str,
 def test_a_line_is_read_as_its_definition_says(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, chunk: int
 ) -> None:
+    """Through the reader, which calls `read_annotations` on each chunk."""
     lines = [data.draw(a_line(100 + i)) for i in range(data.draw(st.integers(1, 5)))]
     path = tmp_path_factory.getbasetemp() / "one.g.vcf"
     header = made.Gvcf("one").text().decode()
@@ -133,6 +134,22 @@ def test_medians_do_not_depend_on_how_values_come(values: list[tuple[int, int]],
 def _carrier(**more: Any) -> dict[str, Any]:
     return {"sb": [], "mq": [], "ranks": [None, None], "pl": [], "ad": [], "dp": None, "gq": None, "reads": None,
             "het": True} | more  # fmt: skip
+
+
+LISTS = st.lists(st.lists(st.integers(-1, 900), max_size=4), max_size=6)
+
+
+@settings(max_examples=60, derandomize=True)
+@given(LISTS, st.data())
+def test_reference_evidence(pl: list[list[int]], data: st.DataObject) -> None:
+    """PL of the reference genotype and the reads of AD; -1 in a list is a dot."""
+    ad = [data.draw(st.lists(st.integers(-1, 60), max_size=4)) for _ in pl]
+
+    def lists(of: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+        return np.cumsum([0, *map(len, of)]).astype(np.int32), np.array([v for one in of for v in one] or [0], np.int32)
+
+    wanted = [[max([*p, 0][0], 0), sum(max(v, 0) for v in d)] for p, d in zip(pl, ad, strict=True)]
+    assert a.reference_evidence(*lists(pl), *lists(ad)).tolist() == wanted
 
 
 # --- cohorts -------------------------------------------------------------------------------------------------------
@@ -216,6 +233,7 @@ def _carrier_of(record: list[str], key: Any, cell: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("overlap", ["nocall", "best"])
 def test_site_columns_are_plain_sums_over_carriers(cohort: list[made.Gvcf], tmp_path: Path, overlap: str) -> None:
+    """`sum_carriers` over three batches."""
     calls = _store(tmp_path, _rows_of(cohort, tmp_path), batch_samples=4)
     sites = _sites(calls, tmp_path / "x.callset", CallParams(overlap=overlap))
     carriers = _carriers(cohort, tmp_path / "x.callset")
