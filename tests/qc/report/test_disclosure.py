@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cohelix.qc.report.aggregates import Groups, binned, boxes, cohens_d, density, distribution, edges_of
+from cohelix.qc.report.aggregates import Groups, binned, boxes, density, distribution, edges_of, effect_size
 from cohelix.qc.report.disclosure import SMALL, merged_bins, pooled, quantile, range_of, shown, shown_parts
 from cohelix.qc.report.figures import Cut
 
@@ -122,7 +122,7 @@ def test_too_few_people_make_no_picture() -> None:
     few = np.where(np.arange(30) < 20, 1.0, np.nan)
     assert distribution("f", "F", "x", few, groups) is None
     assert boxes("f", "F", "x", few, groups) is None
-    assert density("f", "F", ("x", "y"), few, few, 0.1) is None
+    assert density("f", "F", ("x", "y"), few, few, (0.1,)) is None
     assert Groups.of(np.array(["a"] * 20)).names == ()
 
 
@@ -135,9 +135,16 @@ def test_bins_of_whole_numbers_hold_as_many_of_them() -> None:
 
 def test_squares_of_few_people_are_left_out() -> None:
     x = np.concatenate([np.full(100, 1.01), np.full(21, 2.01), np.full(20, 3.01)])
-    figure = density("f", "F", ("x", "y"), x, np.zeros(141), 0.1)
+    figure = density("f", "F", ("x", "y"), x, np.zeros(141), (0.1,))
     assert figure is not None
-    assert [(round(cell.x[0], 6), cell.count) for cell in figure.cells] == [(1.0, 100), (2.0, 40)]
+    assert [(round(cell.x[0], 6), cell.count) for cell in figure.cells] == [(0.95, 100), (1.95, 40)]
+
+
+def test_squares_are_as_large_as_it_takes_to_show_most_people() -> None:
+    x = np.concatenate([np.linspace(0.8, 1.2, 60), np.linspace(1.8, 2.2, 60)])
+    figure = density("f", "F", ("x", "y"), x, np.zeros(120), (0.05, 0.5, 1.0))
+    assert figure is not None
+    assert [(cell.x, cell.count) for cell in figure.cells] == [((0.75, 1.25), 60), ((1.75, 2.25), 60)]
 
 
 def test_the_size_of_an_effect_is_cohens() -> None:
@@ -146,6 +153,6 @@ def test_the_size_of_an_effect_is_cohens() -> None:
     values[inside] += 0.8
     one, other = values[inside], values[~inside]
     spread = np.sqrt((149 * one.std(ddof=1) ** 2 + 249 * other.std(ddof=1) ** 2) / 398)
-    assert cohens_d(values, inside) == pytest.approx((one.mean() - other.mean()) / spread)
-    assert np.isnan(cohens_d(values, np.arange(400) < 20))
+    assert effect_size(values, inside) == pytest.approx((one.mean() - other.mean()) / spread)
+    assert np.isnan(effect_size(values, np.arange(400) < 20))
     assert np.isnan(cohens_d(np.ones(400), inside))

@@ -10,6 +10,7 @@ import numpy as np
 
 from cohelix.qc.report.disclosure import SMALL, merged_bins, pooled, quantile, range_of, rounded_up, shown
 from cohelix.qc.report.figures import Bins, Box, Cell, Cut, Figure
+from cohelix.qc.samples.batches import cohens_d
 
 BINS = 48
 COARSE = 4
@@ -108,25 +109,30 @@ def boxes(name: str, title: str, x_label: str, values: np.ndarray, groups: Group
     return Figure(name, title, x_label, boxes=tuple(found)) if found else None
 
 
-def cohens_d(values: np.ndarray, inside: np.ndarray) -> float:
-    """Difference of means in pooled standard deviations; NaN where either side has few people or nothing varies."""
+def effect_size(values: np.ndarray, inside: np.ndarray) -> float:
+    """Cohen's d of the people inside against the others; NaN where either side has few."""
     known = np.isfinite(values)
     one, other = values[known & inside], values[known & ~inside]
-    if len(one) <= SMALL or len(other) <= SMALL:
-        return math.nan
-    freedom = len(one) + len(other) - 2
-    variance = ((len(one) - 1) * one.var(ddof=1) + (len(other) - 1) * other.var(ddof=1)) / freedom
-    return float((one.mean() - other.mean()) / math.sqrt(variance)) if variance > 0 else math.nan
+    return math.nan if min(len(one), len(other)) <= SMALL else cohens_d(one, other)
 
 
-def density(name: str, title: str, labels: tuple[str, str], x: np.ndarray, y: np.ndarray, step: float) -> Figure | None:
-    """People by squares of two metrics; squares of few people are left out, counts are rounded up."""
+def density(
+    name: str, title: str, labels: tuple[str, str], x: np.ndarray, y: np.ndarray, steps: Sequence[float]
+) -> Figure | None:
+    """People by squares of two metrics; squares of few people are left out, counts are rounded up.
+
+    Of `steps`, ascending, the first whose squares show nine people of ten; the last where none does. A square lies
+    around each multiple of the step.
+    """
     known = np.isfinite(x) & np.isfinite(y)
-    columns, rows = np.floor(x[known] / step).astype(int), np.floor(y[known] / step).astype(int)
-    places, counts = np.unique(np.stack([columns, rows], 1), axis=0, return_counts=True)
+    for step in steps:
+        places, counts = np.unique(np.rint(np.stack([x[known], y[known]], 1) / step), axis=0, return_counts=True)
+        if counts[counts > SMALL].sum() >= 0.9 * known.sum():
+            break
+    edges = ((places[:, :, None] + np.array([-0.5, 0.5])) * step).tolist()
     cells = tuple(
-        Cell((column * step, (column + 1) * step), (row * step, (row + 1) * step), rounded_up(count))
-        for (column, row), count in zip(places.tolist(), counts.tolist(), strict=True)
+        Cell((across[0], across[1]), (up[0], up[1]), rounded_up(count))
+        for (across, up), count in zip(edges, counts.tolist(), strict=True)
         if count > SMALL
     )
     note = f"Squares with {SMALL} people or fewer are left empty."

@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pyarrow as pa
 
-from cohelix.qc.report.aggregates import BATCH_EFFECT, Groups, boxes, cohens_d, density, distribution
+from cohelix.qc.report.aggregates import BATCH_EFFECT, Groups, boxes, effect_size, density, distribution
 from cohelix.qc.report.disclosure import SMALL, shown, shown_parts
 from cohelix.qc.report.figures import Figure, Section, Table
 from cohelix.qc.report.gather import Made, numbers, words
@@ -113,10 +113,10 @@ def _missingness(table: pa.Table, groups: Groups) -> Figure | None:
 
 
 def _sex(table: pa.Table) -> Section:
-    step = 0.05
+    steps = (0.05, 0.1, 0.2, 1 / 3, 0.5)
     labels = ("copies of X, from depth", "copies of Y, from depth")
     x, y = numbers(table, "x_ploidy"), numbers(table, "y_ploidy")
-    parts: list[Figure | Table | None] = [density("sex-ploidy", "Copies of X and Y", labels, x, y, step)]
+    parts: list[Figure | Table | None] = [density("sex-ploidy", "Copies of X and Y", labels, x, y, steps)]
     for column, title in (("karyotype", "Sex chromosomes"), ("sex_concordant", "Agrees with the sex that was stated")):
         found = words(table, (column,))
         if found is not None:
@@ -144,7 +144,7 @@ def _batches(table: pa.Table) -> Section:
         picture = boxes(f"batch-{metric}".replace("_", "-"), title, "", values, groups)
         parts.append(picture)
         if picture is not None:
-            effects = [cohens_d(values, groups.codes == code) for code in range(len(groups.names))]
+            effects = [effect_size(values, groups.codes == code) for code in range(len(groups.names))]
             known = [(abs(d), group) for d, group in zip(effects, groups.names, strict=True) if not math.isnan(d)]
             if known:
                 size, group = max(known)
