@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pyarrow as pa
 
-from cohelix.qc.report.aggregates import BATCH_EFFECT, Groups, boxes, effect_size, density, distribution
+from cohelix.qc.report.aggregates import BATCH_EFFECT, Groups, boxes, density, distribution, effect_size
 from cohelix.qc.report.disclosure import SMALL, shown, shown_parts
 from cohelix.qc.report.figures import Figure, Section, Table
 from cohelix.qc.report.gather import Made, numbers, words
