@@ -10,7 +10,7 @@ Options are those of `cohelix joint allele-numbers`.
 import typer
 
 from cohelix.cli.__main__ import main
-from cohelix.cli.allele_numbers import allele_numbers
+from cohelix.cli.joint import allele_numbers
 
 pipeline = typer.Typer(rich_markup_mode=None, add_completion=False)
 pipeline.command(context_settings={"default_map": {"runtime": "spark"}})(allele_numbers)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cohelix import dataset
-from cohelix.cli.allele_numbers import allele_numbers as command
+from cohelix.cli.joint import allele_numbers as command
 from cohelix.errors import InputError
 from cohelix.genotypes import callset
 from cohelix.joint import allele_numbers as an
