@@ -211,12 +211,15 @@ def test_a_table_of_sexes_replaces_those_of_the_store(tmp_path: Path) -> None:
     records = [variant("chrX", 5_000_000, "C", "T", "0/1"), block("chrX", 5_000_001, 5_000_050)]
     people = dict.fromkeys("ABC", records)
     cohort = Cohort(tmp_path, people, {"A": "M", "B": "F", "C": "M"}, chrX=156_040_895)
-    assert cohort.call()[1] == {"chrX:5000000:C:T": {"A": "./.", "B": "0/1", "C": "./."}}
+    opened, rows = cohort.call()
+    assert rows == {"chrX:5000000:C:T": {"A": "./.", "B": "0/1", "C": "./."}}
+    assert opened.stated_sexes() == opened.samples()["sex"].to_pylist() == ["male", "female", "male"]
     table = tmp_path / "sexes.tsv"
     table.write_text("sample_id\tsex\tkaryotype\nA\tfemale\tXX\nB\tunknown\tX0\nelsewhere\tmale\tXY\n")
     opened, rows = cohort.call(sexes=str(table))
     assert rows == {"chrX:5000000:C:T": {"A": "0/1", "B": "0/1", "C": "./."}}
     assert opened.samples()["sex"].to_pylist() == ["female", "unknown", "male"]
+    assert opened.stated_sexes() == ["male", "female", "male"]
     psam = (Path(opened.root) / opened.shards[0].psam).read_text()
     assert psam == "#IID\tSEX\nA\t2\nB\tNA\nC\t1\n"
     digest = hashlib.sha256(table.read_bytes()).hexdigest()

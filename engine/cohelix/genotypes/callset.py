@@ -87,6 +87,11 @@ class Callset:
         """The samples table (`schema.SAMPLES`), in the order of the columns of every genotype block."""
         return self.table(self.commit.meta["samples"])
 
+    def stated_sexes(self) -> list[str]:
+        """Of each sample, as its manifest said: where the call was given other sexes, these are not `samples.sex`."""
+        samples = self.samples()
+        return list(samples.column("sex_stated" if "sex_stated" in samples.column_names else "sex").to_pylist())
+
     def sites(self, shard: Shard) -> pa.Table:
         """The sites table (`schema.SITES`), one row per row of the shard's PGEN."""
         return self.table(shard.sites)

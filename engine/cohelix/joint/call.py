@@ -45,13 +45,15 @@ what is beyond is read again, or goes to a scratch file.
 class Cohort:
     """Samples of the callset, in the order of its columns (bytes of sample_id).
 
-    batches: (batch number, sample numbers, columns). labels: the manifest's batch of each sample, "" for none.
+    sexes: what ploidy follows; stated: what the manifest said, which a table may have replaced. batches: (batch number,
+    sample numbers, columns). labels: the manifest's batch of each sample, "" for none.
     """
 
     sample_ids: list[str]
     sexes: list[str]
     batches: tuple[tuple[int, np.ndarray, np.ndarray], ...]
     labels: list[str]
+    stated: list[str]
 
 
 @dataclass(frozen=True)
@@ -148,11 +150,12 @@ def cohort_of(samples: pa.Table, stated: dict[str, str] | None = None) -> Cohort
     column = np.empty(len(ids), np.int64)
     column[order] = np.arange(len(ids))
     numbers, batch = store.values(samples, "sample"), store.values(samples, "batch")
-    sexes = samples["sex"].to_pylist()
-    sexes = stated_sexes.replaced(ids, sexes, stated) if stated is not None else sexes
+    said = samples["sex"].to_pylist()
+    sexes = stated_sexes.replaced(ids, said, stated) if stated is not None else said
     batches = tuple((int(b), numbers[batch == b], column[batch == b]) for b in np.unique(batch))
     labels = samples["batch_label"].to_pylist()
-    return Cohort([ids[i] for i in order], [sexes[i] for i in order], batches, [labels[i] for i in order])
+    ids, sexes, labels, said = ([values[i] for i in order] for values in (ids, sexes, labels, said))
+    return Cohort(ids, sexes, batches, labels, said)
 
 
 def plan(
@@ -414,8 +417,9 @@ def _commit(
     for result in results:
         sums.add(storage.read(result["totals"]))
     table = {"sample_id": store.text(cohort.sample_ids), "sex": store.text(cohort.sexes)}
-    batch = {"batch": store.text(cohort.labels)} if any(cohort.labels) else {}
-    samples = callset.write_samples(writer, pa.table(table | sums.sample_columns() | batch))
+    said = {"batch": store.text(cohort.labels)} if any(cohort.labels) else {}
+    said |= {"sex_stated": store.text(cohort.stated)} if cohort.stated != cohort.sexes else {}
+    samples = callset.write_samples(writer, pa.table(table | sums.sample_columns() | said))
     tables = {"regions": sums.region_table(), "contamination": sums.contamination_table()}
     files = [FileEntry(*entry) for result in results for entry in result["files"]]
     cut = [(result["contig"], *row) for result in results for row in result["cut"]]

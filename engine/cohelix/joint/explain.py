@@ -128,7 +128,7 @@ def _rows(
             continue
         place = next(at for at, (b, _, _) in enumerate(cohort.batches) if b == sample["batch"])
         alone = replace(batches[place], numbers=np.array([sample["sample"]]), columns=np.array([0]))
-        one = call.Cohort([""], [str(sample["sex"])], (), [""])
+        one = call.Cohort([""], [str(sample["sex"])], (), [""], [str(sample["sex"])])
         with TemporaryDirectory(prefix="cohelix-") as folder:
             made = call.genotype(task, one, call.Held(task, [alone]), rows, align, Path(folder))
         partial = {int(row): (first, second) for row, _, first, second, _ in made.partial[0]}

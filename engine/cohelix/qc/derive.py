@@ -200,4 +200,4 @@ def _number(text: object) -> float:
 
 def stated_sexes(callset: Callset) -> list[str | None]:
     """The sexes of the samples table, None for unknown."""
-    return [None if sex == "unknown" else sex for sex in callset.samples().column("sex").to_pylist()]
+    return [None if sex == "unknown" else sex for sex in callset.stated_sexes()]

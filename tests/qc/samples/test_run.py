@@ -197,6 +197,26 @@ def test_bad_input_is_refused_and_leaves_nothing(tmp_path: Path, option: str, te
     assert not (tmp_path / "qc").exists()
 
 
+def test_a_call_with_inferred_sexes_still_knows_who_was_mislabelled(tmp_path: Path) -> None:
+    """Its samples table keeps what the manifest said beside the sex that ploidy follows."""
+    callset = joint(tmp_path)
+    run(callset, tmp_path / "first")
+    names = callset.samples().column_names[1:]
+    samples = {name: callset.samples().column(name).to_pylist() for name in names}
+    tables = [callset.table(callset.commit.meta["tables"][name]).to_pylist() for name in ("regions", "contamination")]
+    inferred = pq.read_table(tmp_path / "first" / "sample_metrics.parquet").column("sex_inferred").to_pylist()
+    samples |= {"sex": [sex or "unknown" for sex in inferred], "sex_stated": samples["sex"]}
+    (tmp_path / "again").mkdir()
+    again = made.called(tmp_path / "again", samples, *tables, CONTAMINATION_GRID)
+    run(again, tmp_path / "second")
+    flagged = [
+        [row["row"] for row in pq.read_table(tmp_path / name / "sample_flags.parquet").to_pylist()
+         if row["gate"] == "sex_concordance"]
+        for name in ("first", "second")
+    ]  # fmt: skip
+    assert flagged[0] == flagged[1] and 3 in flagged[0]
+
+
 @pytest.mark.parametrize("sexes", [["female"], ["male"], ["unknown"]])
 def test_a_cohort_of_one(tmp_path: Path, sexes: list[str]) -> None:
     summary = run(made.imported(tmp_path, sexes), tmp_path / "qc")

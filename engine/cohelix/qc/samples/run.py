@@ -101,7 +101,7 @@ def _read_handed(callset: Callset, rules: GateSet, paths: Mapping[str, str | Non
     wanted = max((rule.pcs for rule in rules.outliers), default=0)
     pcs, ancestry, sexes = paths["pcs"], paths["ancestry"], paths["sexes"]
     digests = [("callset", digest_of([asdict(entry) for entry in callset.commit.files]))]
-    stated = inputs.read_sexes(sexes, ids) if sexes else table.column("sex").to_pylist()
+    stated = inputs.read_sexes(sexes, ids) if sexes else callset.stated_sexes()
     batches = table.column("batch").to_pylist() if "batch" in table.column_names else [""] * len(ids)
     groups = inputs.read_groups(ancestry, ids) if ancestry else None
     scores = inputs.read_pcs(pcs, ids, wanted) if pcs and wanted else None
