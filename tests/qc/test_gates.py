@@ -90,6 +90,9 @@ def test_an_unknown_set_is_told_the_nearest(tmp_path: Path) -> None:
         load_gates("aou-8", "samples")
     with pytest.raises(ConfigError, match="cannot be read"):
         load_gates(str(tmp_path / "absent.toml"), "samples")
+    (tmp_path / "empty.toml").write_text("")
+    with pytest.raises(ConfigError, match="no gate"):  # nothing asked is not everything passed
+        load_gates(str(tmp_path / "empty.toml"), "samples")
     assert gate_sets() == sorted(path.name for path in ROOT.iterdir() if path.is_dir())
 
 

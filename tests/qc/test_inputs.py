@@ -157,3 +157,45 @@ def test_frequencies_of_a_vcf(tmp_path: Path) -> None:
     assert "row 2" in refused(
         inputs.read_frequencies, written(tmp_path, "contig\tposition\tref\talt\taf\n1\t5\tA\tC,G\t1,1,1\n")
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("contig\tposition\tref\talt\taf\n1\t99999999999999999999\tA\tC\t0.5\n", "row 2"),
+        ("contig\tposition\tref\talt\taf\n1\t5\tA\tC\t0.5\n1\t-5\tA\tC\t0.5\n", "row 3"),
+        ("contig\tposition\tref\talt\taf\n1\t5\tA\tC\t1.5\n", "between 0 and 1"),
+        ("contig\tposition\tref\talt\taf\n1\t5\tA\tC\tnan\n", "between 0 and 1"),
+    ],
+)
+def test_frequencies_that_cannot_be(tmp_path: Path, text: str, says: str) -> None:
+    assert says in refused(inputs.read_frequencies, written(tmp_path, text))
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("separator", ["\t", ","])
+def test_quotes_of_r_and_marks_of_windows_are_no_part_of_a_table(
+    tmp_path: Path, separator: str, mark: str, ending: str
+) -> None:
+    rows = [["sample_id", "sex"], *([one, "F"] for one in IDS)]
+    for text in (
+        mark + ending.join(separator.join(f'"{field}"' for field in row) for row in rows),
+        mark + (ending * 2).join(separator.join(row) for row in rows) + ending * 3,
+    ):
+        assert inputs.read_sexes(written(tmp_path, text), IDS) == ["female"] * 4
+
+
+def test_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    text = "sample_id\tsex\tage\tsex\n" + "".join(f"{one}\tF\t7\tM\n" for one in IDS)
+    assert "column 4" in refused(inputs.read_sexes, written(tmp_path, text), IDS)
+
+
+def test_a_header_alone_is_a_table_without_rows(tmp_path: Path) -> None:
+    assert inputs.read_table(written(tmp_path, "sample_id\tsex")).num_rows == 0
+    assert "0 rows" in refused(inputs.read_sexes, written(tmp_path, "sample_id\tsex"), IDS)
+
+
+def test_ids_are_no_names_of_groups(tmp_path: Path) -> None:
+    text = "sample_id\tgroup\n" + "".join(f"{one}\t{one}\n" for one in IDS)
+    assert "ids of samples" in refused(inputs.read_groups, written(tmp_path, text), IDS)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import math
 import tomllib
 from collections import Counter
 from collections.abc import Iterable
@@ -29,6 +30,8 @@ from cohelix.dataset import canonical_json
 from cohelix.errors import ConfigError, ContractError
 from cohelix.reference import reference_path
 
+OWN = "own gates"
+"""Name of a set that did not come with cohelix."""
 KINDS = ("samples", "variants", "arrays")
 DIRECTIONS = ("at_least", "above", "at_most", "below", "is_one_of")
 SIDES = ("both", "upper", "lower")
@@ -169,12 +172,15 @@ def load_gates(name_or_path: str, kind: str) -> GateSet:
     if name_or_path in gate_sets():
         path, name = reference_path("qc", name_or_path, f"{kind}.toml"), name_or_path
     elif path.is_dir():
-        path, name = path / f"{kind}.toml", "own gates"
+        path, name = path / f"{kind}.toml", OWN
     elif "/" in name_or_path or name_or_path.endswith(".toml"):
-        name = "own gates"
+        name = OWN
     else:
         raise ConfigError(f"gates {name_or_path!r} are not known.{_nearest(name_or_path, gate_sets())}")
-    return parse_gates(_read(path), kind, name)
+    found = parse_gates(_read(path), kind, name)
+    if name == OWN and not (found.gates or found.outliers or found.markers):
+        raise ConfigError("the gates file has no gate. Write one as [[gate]], or name a set such as aou-v8.")
+    return found
 
 
 def parse_gates(text: str, kind: str, name: str) -> GateSet:
@@ -408,7 +414,7 @@ def _note(entry: dict[str, Any], where: str) -> str:
 
 
 def _number(value: Any, where: str, key: str) -> float:
-    if type(value) not in (int, float) or value != value:
+    if type(value) not in (int, float) or not math.isfinite(value):
         raise ConfigError(f"{where}: {key} is a number, found {value!r}.")
     return float(value)
 

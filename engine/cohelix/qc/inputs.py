@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,13 +40,16 @@ def read_table(path: str, what: str = "table") -> pa.Table:
     except OSError:
         raise InputError(f"expected the {what} to be a file that can be read, found none. Check its path.") from None
     try:
-        if data[:4] == b"PAR1":
-            return pq.ParquetFile(pa.BufferReader(data)).read()
         if data[:2] == b"\x1f\x8b":
             data = gzip.decompress(data)
-    except (OSError, EOFError, ValueError):
+        columnar = data[:4] == b"PAR1"
+        table = pq.ParquetFile(pa.BufferReader(data)).read() if columnar else _text_table(data, what)
+    except (OSError, EOFError, ValueError, zlib.error):
         raise InputError(f"the {what} is damaged (Parquet or gzip). Write or copy it again.") from None
-    return _text_table(data, what)
+    for place, name in enumerate(table.column_names):
+        if name and name in table.column_names[:place]:
+            raise InputError(f"column {place + 1} of the {what} has the name of an earlier one. Rename or drop it.")
+    return table
 
 
 def _text_table(data: bytes, what: str) -> pa.Table:
@@ -56,6 +60,7 @@ def _text_table(data: bytes, what: str) -> pa.Table:
     if not header.strip():
         raise InputError(f"expected a {what} with a header line, found an empty file. Check the path.")
     delimiter = "\t" if b"\t" in header or b"," not in header else ","
+    quoted = delimiter == "," or header.startswith(b'"')  # R quotes the fields of a TSV; others mean quotes as text
     bad_rows: list[int] = []
 
     def refuse(row: pyarrow.csv.InvalidRow) -> str:
@@ -63,22 +68,21 @@ def _text_table(data: bytes, what: str) -> pa.Table:
         return "error"
 
     try:
-        names = [name.decode() for name in header.split(delimiter.encode())]
-        return pyarrow.csv.read_csv(
-            io.BytesIO(data[meta:]),
+        names = [name.strip('"') if quoted else name for name in header.decode().split(delimiter)]
+        table = pyarrow.csv.read_csv(
+            io.BytesIO(data[meta:] + b"\n"),  # a header without an end of line is no table to Arrow
             pyarrow.csv.ReadOptions(use_threads=False),
             pyarrow.csv.ParseOptions(
-                delimiter=delimiter, quote_char='"' if delimiter == "," else False, invalid_row_handler=refuse
+                delimiter=delimiter, quote_char='"' if quoted else False, invalid_row_handler=refuse
             ),
-            pyarrow.csv.ConvertOptions(
-                column_types={name.strip('"'): pa.string() for name in names}, strings_can_be_null=False
-            ),
+            pyarrow.csv.ConvertOptions(column_types={name: pa.string() for name in names}, strings_can_be_null=False),
         )
     except (pa.ArrowInvalid, UnicodeDecodeError):
         where = (
             f"row {bad_rows[0]} has another number of fields than the header" if bad_rows else "it is not UTF-8 text"
         )
         raise InputError(f"expected the {what} as tab- or comma-separated text; {where}. Correct it.") from None
+    return table
 
 
 def column_of(table: pa.Table, names: Sequence[str], what: str, column: str | None = None) -> str:
@@ -198,6 +202,10 @@ def read_groups(path: str, sample_ids: Sequence[str], column: str | None = None)
     values = texts(table, column_of(table, GROUP_COLUMNS, what, column))
     taken = _taken(values, rows_of(table, sample_ids, what, at_least=0.5))
     names = sorted({value for value in taken if value and value != "NA"})
+    if not set(names).isdisjoint(sample_ids):  # names of groups are written where ids must not be
+        raise InputError(
+            f"expected names of groups in the {what}, found ids of samples among them. Give the column of the groups."
+        )
     place = {name: index for index, name in enumerate(names)}
     return Groups(names, np.array([place.get(value, -1) for value in taken], np.int32))
 
@@ -335,15 +343,21 @@ def read_frequencies(path: str) -> Frequencies:
     return Frequencies(contigs)
 
 
+_MAX_POSITION = 1 << 31
+"""No contig is longer (VCF and BAM)."""
+
+
 def _alleles_of(row: int, position: str, ref: str, alts: str, af: str) -> list[tuple[int, str, str, float]]:
     numbers = af.split(",") if "," in af else [af] * (alts.count(",") + 1)
     try:
         values = [0.0 if one in ("", ".", "NA") else float(one) for one in numbers]
         place = int(position)
         pairs = list(zip(alts.split(","), values, strict=True))
+        if not 0 < place < _MAX_POSITION or not all(0 <= value <= 1 for value in values):
+            raise ValueError
     except ValueError:
         raise InputError(
-            f"expected a position and a frequency for each alternate allele on row {row + 2} of the table of "
-            "frequencies, found something else. Correct it."
+            f"expected a position and a frequency between 0 and 1 for each alternate allele on row {row + 2} of the "
+            "table of frequencies, found something else. Correct it."
         ) from None
     return [(*alleles.trim(place, ref.upper(), alt.upper()), value) for alt, value in pairs if alt]

@@ -41,6 +41,11 @@ def test_columns_of_all_of_us_and_ours_are_read_by_sample(tmp_path: Path) -> Non
         ("sample_id mean_coverage\nA thirty\n", "row 2 .* not a number"),
         ("sample_id mean_coverage\nX 30\n", "of other samples"),
         ("sample_id mean_coverage\nA 30\nA 31\n", "rows 2 and 3"),
+        ("sample_id n_snp\nA 3\nB 3.5\n", "a count.*row 3"),
+        ("sample_id n_snp\nA -3\n", "a count.*row 2"),
+        ("sample_id n_snp\nA 1e300\n", "a count.*row 2"),
+        ("sample_id n_snp\nA inf\n", "a count.*row 2"),
+        ("sample_id aligned_q30_bases\nA inf\n", "a number.*row 2"),
     ],
 )
 def test_tables_that_are_refused(tmp_path: Path, text: str, message: str) -> None:

@@ -111,3 +111,11 @@ def test_another_metric_stands_in_where_one_was_not_measured() -> None:
     found = outliers.find_outliers([stands_in], {"n_singleton": values}, None, None, 41, 30)
     assert found.flags.column("metric").to_pylist() == ["n_singleton"]
     assert found.flags.column("row").to_pylist() == [40]
+
+
+@pytest.mark.parametrize("length", [1e-200, 1e200])
+def test_residuals_do_not_depend_on_the_length_of_components(length: float) -> None:
+    draw = np.random.default_rng(2)
+    pcs, values = draw.normal(size=(30, 3)), draw.normal(size=30)
+    plain = outliers.residuals_of(values, pcs, squares=True)
+    assert outliers.residuals_of(values, pcs * length, squares=True) == pytest.approx(plain)

@@ -322,11 +322,11 @@ def test_refusals_leave_nothing(made: Made, tmp_path: Path) -> None:
         qc_variants(made.root, str(out), VariantQcParams(), LocalRuntime(1), gates="aou-v9")
     with pytest.raises(InputError, match="--ancestry"):
         qc_variants(made.root, str(out), VariantQcParams(), LocalRuntime(1), gates="aou-v8", ancestry="none.tsv")
-    bad = replace(made, groups=["all"] * len(made.groups))
-    with pytest.raises(InputError, match="'all'"):
-        qc_variants(
-            made.root, str(out), VariantQcParams(), LocalRuntime(1), gates="aou-v8", ancestry=bad.groups_file(tmp_path)
-        )
+    for names in (["all"], ["max"], ["afr", "AFR"], ["secret_name"]):
+        table = replace(made, groups=(names * len(made.groups))[: len(made.groups)]).groups_file(tmp_path)
+        with pytest.raises(InputError, match="'all' or 'max'") as caught:
+            qc_variants(made.root, str(out), VariantQcParams(), LocalRuntime(1), gates="aou-v8", ancestry=table)
+        assert "secret" not in str(caught.value)
     assert not out.exists()
     with pytest.raises(ConfigError, match="acaf_rule"):
         VariantQcParams(acaf_rule="text")

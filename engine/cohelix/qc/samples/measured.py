@@ -9,6 +9,7 @@ import numpy as np
 from cohelix.errors import InputError
 from cohelix.qc import inputs
 from cohelix.qc.gates import METRICS, TEXT_METRICS
+from cohelix.qc.samples.tables import is_count
 
 WHAT = "table of measured metrics"
 OF_ALL_OF_US = {
@@ -22,10 +23,14 @@ SHARES = ("call_rate", "coverage_10x", "coverage_20x", "coverage_30x", "hdr_cove
 """Metrics between 0 and 1. Other programs write them as percentages."""
 
 
+MOST = 1 << 53
+"""No count is more: above it, a float holds not every whole number."""
+
+
 def read_measured(path: str, sample_ids: Sequence[str]) -> dict[str, np.ndarray]:
     """float64 (samples,) of each column that names a metric; NaN where the table says nothing of a sample.
 
-    Raises InputError where no column names one, where samples are others, and for a share that is no share.
+    Raises InputError where no column names one, where samples are others, and for a value that is none of its metric.
     """
     table = inputs.read_table(path, WHAT)
     named = {OF_ALL_OF_US.get(name, name): name for name in table.column_names}
@@ -39,14 +44,25 @@ def read_measured(path: str, sample_ids: Sequence[str]) -> dict[str, np.ndarray]
     found = {}
     for name in metrics:
         values = inputs.numbers(inputs.texts(table, named[name]), WHAT)
-        odd = np.flatnonzero((values < 0) | (values > 1)) if name in SHARES else np.zeros(0, int)
-        if odd.size:
-            raise InputError(
-                f"expected {named[name]} of the {WHAT} to be a share between 0 and 1, found another value in row "
-                f"{odd[0] + 2}. Divide percentages by 100."
-            )
+        _check(name, named[name], values)
         found[name] = np.where(rows >= 0, values[rows], np.nan)
     return found
+
+
+def _check(metric: str, column: str, values: np.ndarray) -> None:
+    """InputError, with the row, where a value cannot be one of the metric. NaN is not known, and passes."""
+    odd = np.isinf(values)
+    wanted, way_out = "a number", "Correct it."
+    if metric in SHARES:
+        odd, wanted, way_out = (values < 0) | (values > 1), "a share between 0 and 1", "Divide percentages by 100."
+    elif is_count(metric):
+        known = np.where(np.isfinite(values), values, 0)
+        odd, wanted = odd | (known < 0) | (known % 1 != 0) | (known > MOST), "a count"
+    if odd.any():
+        raise InputError(
+            f"expected {column} of the {WHAT} to be {wanted}, found another value in row {np.flatnonzero(odd)[0] + 2}. "
+            f"{way_out}"
+        )
 
 
 def preferred(measured: dict[str, np.ndarray], metrics: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -93,6 +93,8 @@ def residuals_of(values: np.ndarray, pcs: np.ndarray, squares: bool) -> np.ndarr
 
     NaN where a value or a component is not known, and everywhere where there are no more samples than coefficients.
     """
+    largest = np.abs(np.where(np.isfinite(pcs), pcs, 0)).max(axis=0, initial=0)
+    pcs = pcs / np.where(largest > 0, largest, 1.0)  # components of any length: squares neither overflow nor vanish
     design = np.column_stack([np.ones(len(values)), pcs] + ([pcs * pcs] if squares else []))
     known = np.isfinite(values) & np.isfinite(design).all(axis=1)
     out = np.full(len(values), np.nan)
@@ -100,7 +102,7 @@ def residuals_of(values: np.ndarray, pcs: np.ndarray, squares: bool) -> np.ndarr
         return out
     columns = design[known]
     scale = np.sqrt((columns * columns).mean(axis=0))
-    columns = columns / np.where(scale > 0, scale, 1.0)  # components of any length: the fit is the same
+    columns = columns / np.where(scale > 0, scale, 1.0)  # the fit is the same
     beta, *_ = np.linalg.lstsq(columns, values[known], rcond=None)
     out[known] = values[known] - columns @ beta
     return out

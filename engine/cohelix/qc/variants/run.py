@@ -51,6 +51,9 @@ _BLOCK_ROWS = 16_384
 _BLOCK_GENOTYPES = 1 << 25
 """Genotypes of a block: 8 MiB packed. Smaller ones spend more on columns than on genotypes."""
 
+_RESERVED = (ALL, "max")
+"""Names that columns have beside those of groups."""
+
 _ADJ_COLUMNS = (("ac", "ac_adj"), ("an", "an_adj"), ("hom", "n_hom_alt_adj"))
 """Our counts of calls that pass adj, and the columns of the sites table that state them."""
 
@@ -287,12 +290,13 @@ def _strata(callset: Callset, ancestry: str | None, sexes: str | None) -> Strata
     if ancestry is None:
         return strata_of([], np.full(len(ids), -1), stated)
     groups = read_groups(ancestry, ids)
-    for name in groups.names:
-        if name.lower() == ALL or not all(c.isalnum() or c in "-." for c in name):
-            raise InputError(
-                "expected names of ancestry groups made of letters, digits, - and ., none of them 'all', found "
-                f"{name!r}. They become parts of column names; rename the group."
-            )
+    plain = {name.lower() for name in groups.names} - set(_RESERVED)
+    if len(plain) < len(groups.names) or not all(c.isalnum() or c in "-." for name in plain for c in name):
+        raise InputError(
+            "expected names of ancestry groups made of letters, digits, - and ., none of them 'all' or 'max', and no "
+            f"two that differ in case only, found others among the {len(groups.names)}. They become parts of column "
+            "names; rename the groups."
+        )
     return strata_of(groups.names, groups.codes, stated)
 
 
