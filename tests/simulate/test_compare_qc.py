@@ -87,10 +87,25 @@ def test_links_are_wrong_where_two_people_are_on_them(cohort: Path, partner: str
     links = [("a0", "w0", "mismatch"), ("a1", "w1", "mismatch"), ("a2", "w2", "match"), ("a3", "w1", "match")]
     rows = [{"array_sample_id": a, "wgs_sample_id": w, "verdict": verdict} for a, w, verdict in links]
     write(cohort / "c" / "concordance.parquet", rows)
-    partners = [{"link": 0, "side": "array", "partner_id": "w1"}, {"link": 1, "side": "array", "partner_id": partner}]
+    partners = [
+        {"link": 0, "side": "array", "partner_id": "w1", "kind": "swap"},
+        {"link": 1, "side": "array", "partner_id": partner, "kind": "swap"},
+    ]
     write(cohort / "c" / "partners.parquet", partners)
     lines = compare_qc(cohort, concordance=cohort / "c")
     assert found("array and genome of two people", lines) == (2, 2, 0)
+    assert f"right partner for {named};" in lines[0].detail
+
+
+@pytest.mark.parametrize(("kind", "named"), [("relative", 1), ("none", 1), ("unlinked", 0)])
+def test_an_array_of_somebody_without_a_genome_has_no_partner(cohort: Path, kind: str, named: int) -> None:
+    samples = pq.read_table(cohort / "truth" / "samples.parquet").to_pylist()
+    write(cohort / "truth" / "samples.parquet", [row for row in samples if row["sample_id"] != "w1"])
+    link = {"array_sample_id": "a0", "wgs_sample_id": "w0", "verdict": "mismatch"}
+    write(cohort / "c" / "concordance.parquet", [link])
+    write(cohort / "c" / "partners.parquet", [{"link": 0, "side": "array", "partner_id": "w2", "kind": kind}])
+    lines = compare_qc(cohort, concordance=cohort / "c")
+    assert found("array and genome of two people", lines) == (1, 1, 0)
     assert f"right partner for {named};" in lines[0].detail
 
 

@@ -136,7 +136,8 @@ def _of_links(
 ) -> Line:  # fmt: skip
     """A link is wrong where the array holds the DNA of another than it says, twins and persons enrolled twice apart."""
     human_on = {sample: people[_person_on(row)]["human"] for sample, row in truth.items()}
-    partner_of = {row["link"]: row["partner_id"] for row in partners if row["side"] == "array"}
+    same = [row for row in partners if row["side"] == "array" and row["kind"] not in ("relative", "none")]
+    partner_of = {row["link"]: row["partner_id"] for row in same}
     has_genome = {human_on[sample] for sample, row in truth.items() if row["kind"] == "wgs"}
     wrong = found = false = named = 0
     for number, link in enumerate(links):
