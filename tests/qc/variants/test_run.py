@@ -222,7 +222,7 @@ def test_blocks_do_not_show(
 ) -> None:
     """Blocks of two rows give the bytes that one block gives; so does one thread."""
     commit, out = done
-    monkeypatch.setattr(run, "block_rows", lambda n_samples: 2)
+    monkeypatch.setattr(run, "_BLOCK_ROWS", 2)
     again = qc_variants(
         made.root, str(tmp_path / "again"), VariantQcParams(left_out=["oth"]), LocalRuntime(1),
         gates=str(Path(out).parent / "gates.toml"), ancestry=made.groups_file(tmp_path),

@@ -103,10 +103,11 @@ def tally_samples(block: np.ndarray, row_class: np.ndarray, n_classes: int, n_sa
 
 
 def sum_where(block: np.ndarray, weights: np.ndarray, value: int, n_samples: int) -> np.ndarray:
-    """int64 (samples,): the sum of `weights` int64 (variants,) over rows in which the sample's genotype is `value`."""
-    weights = np.ascontiguousarray(weights, np.int64)
-    _check_rows(block, weights, n_samples)
-    out = np.zeros(n_samples, np.int64)
+    """int64 (kinds, samples): sums of `weights` int64 (kinds, variants) over rows where the sample's genotype is
+    `value`."""
+    weights = np.ascontiguousarray(weights.T, np.int64)
+    _check_rows(block, weights[:, 0], n_samples)
+    out = np.zeros((weights.shape[1], n_samples), np.int64)
     kernels.sum_matches(block, weights, value, n_samples, out)
     return out
 
@@ -136,8 +137,7 @@ def members_of(masks: np.ndarray, n_samples: int) -> kernels.Members:
     half = -(-masks.shape[1] // 2)
     plain = np.zeros((len(masks), 8 * half), np.uint8)
     plain[:, : 4 * masks.shape[1]] = np.packbits(bits, axis=1, bitorder="little")
-    patterns, cells = np.unique(np.packbits(bits[:, :n_samples], axis=0), axis=1, return_inverse=True)
-    patterns = np.unpackbits(patterns, axis=0)[: len(masks)].T
+    patterns, cells = _cells_of(bits[:, :n_samples])
     offsets = np.concatenate([[0], np.cumsum(patterns.sum(axis=1, dtype=np.int64))])
     return kernels.Members(
         _paired(masks),
@@ -147,6 +147,19 @@ def members_of(masks: np.ndarray, n_samples: int) -> kernels.Members:
         offsets,
         np.nonzero(patterns)[1],
     )
+
+
+def _cells_of(bits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct columns of bits uint8 (groups, samples) as rows, and which of them each sample has."""
+    columns = np.packbits(bits, axis=0)
+    if len(columns) > 8:
+        distinct, cells = np.unique(columns, axis=1, return_inverse=True)
+    else:  # a number each: far faster to sort
+        numbers = np.zeros((bits.shape[1], 8), np.uint8)
+        numbers[:, : len(columns)] = columns.T
+        found, cells = np.unique(numbers.view(np.uint64).reshape(-1), return_inverse=True)
+        distinct = found.view(np.uint8).reshape(-1, 8).T[: len(columns)]
+    return np.unpackbits(distinct, axis=0)[: len(bits)].T, cells
 
 
 def _paired(masks: np.ndarray) -> np.ndarray:

@@ -240,12 +240,12 @@ def tally_packed(block: np.ndarray, row_class: np.ndarray, out: np.ndarray) -> N
 
 @kernel
 def sum_matches(block: np.ndarray, weights: np.ndarray, value: int, n_samples: int, out: np.ndarray) -> None:
-    """Add to `out` int64 (samples,) the weights of rows in which the sample's genotype is `value`."""
+    """Add to `out` int64 (kinds, samples) the weights int64 (variants, kinds) of rows in which the sample's genotype is
+    `value`."""
     wanted = LOW * np.uint64(value)
     last = (n_samples - 1) // 32
     for variant in range(block.shape[0]):
-        weight = weights[variant]
-        if weight == 0:
+        if not weights[variant].any():
             continue
         for word in range(last + 1):
             unequal = block[variant, word] ^ wanted
@@ -253,5 +253,7 @@ def sum_matches(block: np.ndarray, weights: np.ndarray, value: int, n_samples: i
             if word == last and n_samples % 32:
                 equal &= (ONE << np.uint64(2 * (n_samples % 32))) - ONE
             while equal:
-                out[32 * word + popcount((equal & (~equal + ONE)) - ONE) // 2] += weight
+                sample = 32 * word + popcount((equal & (~equal + ONE)) - ONE) // 2
+                for kind in range(out.shape[0]):
+                    out[kind, sample] += weights[variant, kind]
                 equal &= equal - ONE

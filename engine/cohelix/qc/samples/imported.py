@@ -15,7 +15,8 @@ from cohelix import genome
 from cohelix.genome import REGIONS
 from cohelix.genotypes import alleles
 from cohelix.genotypes.callset import Callset, Shard, open_callset
-from cohelix.genotypes.packed.counting import sum_where, tally_samples
+from cohelix.genotypes.packed.counting import sum_where
+from cohelix.genotypes.packed.counting import tally_shard as tally_genotypes
 from cohelix.genotypes.packed.reader import packed_blocks
 from cohelix.qc.samples.metrics import SampleCounts, expected_homozygosity, sample_columns, y_sites
 from cohelix.runtime.protocol import Runtime
@@ -99,17 +100,14 @@ def tally_shard(task: Task) -> Tally:
     places = np.ravel_multi_index((region, _changes(sites), seen.astype(np.int64), alone.astype(np.int64)), _SHAPE)
     classes, row_class = np.unique(places, return_inverse=True)
     n_samples = callset.n_samples
-    genotypes = np.zeros((len(classes), n_samples, 4), np.int64)
+    genotypes = tally_genotypes(callset, task.shard, row_class, len(classes))
+    # Nearly all are called: what is missing is subtracted from what all would have.
     present = np.unique(region).tolist()
-    expected = {code: np.zeros((2, n_samples), np.int64) for code in present}
+    of_regions = np.concatenate([np.where(region == code, weights, 0) for code in present])
+    sums = np.repeat(of_regions.sum(axis=1)[:, None], n_samples, axis=1)
     for first, block in packed_blocks(callset, task.shard):
-        rows = slice(first, first + len(block))
-        genotypes += tally_samples(block, row_class[rows].astype(np.int64), len(classes), n_samples)
-        for code in present:
-            for kind in range(2):
-                here = np.where(region[rows] == code, weights[kind, rows], 0)
-                # Nearly all are called: what is missing is subtracted from what all would have.
-                expected[code][kind] += here.sum() - sum_where(block, here, MISSING_CODE, n_samples)
+        sums -= sum_where(block, of_regions[:, first : first + len(block)], MISSING_CODE, n_samples)
+    expected = {code: sums[2 * place : 2 * place + 2] for place, code in enumerate(present)}
     return Tally(classes, genotypes, expected, _conflicts(callset, task.shard, region, seen, weights))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -17,7 +18,8 @@ from cohelix import genome
 from cohelix.genotypes.callset import Callset, Shard
 from cohelix.genotypes.counts import ploidy_of
 from cohelix.genotypes.packed.counting import count_groups, count_groups_adj, count_rows, masks_of, members_of
-from cohelix.genotypes.packed.reader import open_packed
+from cohelix.genotypes.packed.kernels import Members
+from cohelix.genotypes.packed.reader import PackedReader, open_packed, rows_of_block
 
 HOM_REF, HET, HOM_ALT, HAPLOID_REF, HAPLOID_ALT, CONFLICT = range(6)
 """Places of a tally's last axis."""
@@ -34,6 +36,12 @@ class Strata:
     codes: np.ndarray
     group: np.ndarray
     sex: np.ndarray
+
+    @cached_property
+    def layouts(self) -> tuple[np.ndarray, Members]:
+        """Masks of the strata, and the same as the kernels ask for them."""
+        masks = masks_of(self.codes, len(self.group))
+        return masks, members_of(masks, len(self.codes))
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -70,21 +78,31 @@ class Counted:
 
 def count_shard(callset: Callset, shard: Shard, strata: Strata, edges: np.ndarray) -> Iterator[Counted]:
     """Tallies of a shard, from row edges[i] to edges[i + 1] at a time."""
-    masks = masks_of(strata.codes, len(strata.group))
-    members = members_of(masks, callset.n_samples)
     positions = callset.sites(shard).column("position").to_numpy()
     with ExitStack() as stack:
         genotypes = stack.enter_context(open_packed(callset, shard))
         fails = stack.enter_context(open_packed(callset, shard, "adj")) if shard.adj else None
         for start, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
             copies = copies_of(callset.build, shard.contig, positions[start:end])[:, strata.sex]
-            if fails is None:
-                yield Counted(start, end, by_ploidy(count_rows(genotypes, members, start, end), copies), None)
-                continue
-            block = genotypes.read(start, end)
-            raw = by_ploidy(count_groups(block, masks), copies)
-            adj = by_ploidy(count_groups_adj(block, fails.read(start, end), masks), copies)
-            yield Counted(start, end, raw, adj)
+            raw, adj = _count(genotypes, fails, strata, start, end)
+            yield Counted(start, end, by_ploidy(raw, copies), None if adj is None else by_ploidy(adj, copies))
+
+
+def _count(
+    genotypes: PackedReader, fails: PackedReader | None, strata: Strata, start: int, end: int
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Genotypes int64 (variants, strata, 4) of all calls, and of those that pass adj where that is known."""
+    masks, members = strata.layouts
+    if fails is None:
+        return count_rows(genotypes, members, start, end), None
+    step = rows_of_block(len(strata.codes))
+    pairs = []
+    for low in range(start, end, step):
+        high = min(low + step, end)
+        block = genotypes.read(low, high)
+        pairs.append((count_groups(block, masks), count_groups_adj(block, fails.read(low, high), masks)))
+    raw, adj = zip(*pairs, strict=True)
+    return np.concatenate(raw), np.concatenate(adj)
 
 
 def copies_of(build: str, contig: str, positions: np.ndarray) -> np.ndarray:

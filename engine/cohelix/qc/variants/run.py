@@ -46,10 +46,10 @@ from cohelix.runtime.protocol import Runtime
 KIND = "site-qc"
 
 _BLOCK_ROWS = 16_384
-"""Rows of a block at most, and of a row group: 400 columns of them are 50 MiB."""
+"""Rows of a block: 400 columns of them are 50 MiB."""
 
-_BLOCK_GENOTYPES = 1 << 25
-"""Genotypes of a block: 8 MiB packed. Smaller ones spend more on columns than on genotypes."""
+_GROUP_ROWS = 16_384
+"""Rows of a row group."""
 
 _RESERVED = (ALL, "max")
 """Names that columns have beside those of groups."""
@@ -163,7 +163,7 @@ def _write_blocks(task: Task, sites_path: Path, vat_path: Path) -> tuple[pa.Tabl
     shared = task.shared()
     sites = task.callset.sites(task.shard)
     positions = sites.column("position").to_numpy()
-    edges = block_edges(positions, block_rows(task.callset.n_samples))
+    edges = block_edges(positions, _BLOCK_ROWS)
     asked, flags, n_passing = filters.Asked(), [], 0
     with SiteWriter(sites_path) as out, vat.VatWriter(vat_path) as annotated:
         for counted in count_shard(task.callset, task.shard, shared.strata, edges):
@@ -178,11 +178,6 @@ def _write_blocks(task: Task, sites_path: Path, vat_path: Path) -> tuple[pa.Tabl
             out.add(pa.table(columns))
             annotated.add(vat.vat_rows(columns, shared.strata, task.params.vat_max_alleles))
     return pa.concat_tables(flags), asked, n_passing
-
-
-def block_rows(n_samples: int) -> int:
-    """Rows of a block."""
-    return max(1, min(_BLOCK_ROWS, _BLOCK_GENOTYPES // n_samples))
 
 
 def check_counts(sites: pa.Table, counted: Counted, strata: Strata, *, by_sex: bool) -> None:
@@ -210,7 +205,7 @@ def check_counts(sites: pa.Table, counted: Counted, strata: Strata, *, by_sex: b
 
 
 class SiteWriter:
-    """A Parquet file in row groups of `_BLOCK_ROWS`, whatever the blocks that come in."""
+    """A Parquet file in row groups of `_GROUP_ROWS`, whatever the blocks that come in."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._held = path, pa.table({})
@@ -218,8 +213,8 @@ class SiteWriter:
 
     def add(self, rows: pa.Table) -> None:
         self._held = pa.concat_tables([self._held, rows]) if self._held.num_columns else rows
-        while self._held.num_rows >= _BLOCK_ROWS:
-            self._flush(_BLOCK_ROWS)
+        while self._held.num_rows >= _GROUP_ROWS:
+            self._flush(_GROUP_ROWS)
 
     def _flush(self, rows: int) -> None:
         if self._writer is None:
