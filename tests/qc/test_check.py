@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -293,3 +294,48 @@ def test_the_check_shares_no_code_with_what_it_checks() -> None:
             for alias in node.names
         }
         assert "evaluate" not in taken
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda ids: b"\xef\xbb\xbf" + "\r\n".join(ids).encode(),
+        lambda ids: b"\xef\xbb\xbfsample_id\r\n" + "\r\n".join(ids).encode(),
+        lambda ids: gzip.compress("\n".join(ids).encode()),
+        lambda ids: gzip.compress(("s\n" + "\n".join(ids)).encode()),
+        lambda ids: ("research_id\tage\n" + "".join(f" {one} \t7\n" for one in ids)).encode(),
+        lambda ids: ('"IID","age"\n' + "".join(f'"{one}","7"\n' for one in ids)).encode(),
+    ],
+)
+def test_lists_as_people_write_them(tmp_path: Path, form: Callable[[list[str]], bytes]) -> None:
+    callset = cohort(tmp_path)
+    path = tmp_path / "list"
+    path.write_bytes(form([made.ids(60)[row] for row in (0, 1, 2, LOW)]))
+    lines, _, rows = checked(callset, str(path), tmp_path / "out")
+    assert lines[0].startswith("4 samples are released")
+    assert rows == [PLANTED[0]]
+
+
+def test_a_folder_that_is_not_of_this_callset_is_said_or_refused(tmp_path: Path) -> None:
+    callset = cohort(tmp_path)
+    qc = _qc(callset, tmp_path / "qc")
+    told, _, _ = checked(callset, released(tmp_path, [0]), qc=str(qc))
+    assert not any("another callset" in line for line in told)
+    record = json.loads((qc / "qc.json").read_text())
+    record["provenance"]["inputs"][0]["sha256"] = "0" * 64
+    (qc / "qc.json").write_text(json.dumps(record))
+    told, _, _ = checked(callset, released(tmp_path, [0]), qc=str(qc))
+    assert sum("another callset" in line for line in told) == 1
+    for damaged in ("[]", "{", '{"provenance": 3}', '{"provenance": {"inputs": [4]}}'):
+        (qc / "qc.json").write_text(damaged)
+        assert checked(callset, released(tmp_path, [0]), qc=str(qc))[1] is None
+    pq.write_table(pa.table({"nobody": [1]}), qc / "sample_metrics.parquet")
+    _, error, _ = checked(callset, released(tmp_path, [0]), qc=str(qc))
+    assert isinstance(error, InputError) and "no sound sample_metrics" in str(error)
+
+
+def test_a_check_without_a_gate_is_refused(tmp_path: Path) -> None:
+    gates = tmp_path / "own.toml"
+    gates.write_text('[[outlier]]\nmetric = "n_snp"\nmads = 8\nside = "both"\nsource = "here"\n')
+    with pytest.raises(ConfigError, match="needs a"):
+        list(check_release(cohort(tmp_path).root, released(tmp_path, [0]), str(gates)))

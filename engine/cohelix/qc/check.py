@@ -12,20 +12,20 @@ import math
 import operator
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cohelix import storage
+from cohelix.dataset import digest_of
 from cohelix.errors import ConfigError, InputError
-from cohelix.folder import appearing_whole
 from cohelix.genotypes.callset import Callset, open_callset, parquet_bytes
 from cohelix.qc.derive import Metrics, derive, read_measured, stated_sexes
 from cohelix.qc.gates import Gate, GateSet, in_words, load_gates
-from cohelix.qc.inputs import SAMPLE_COLUMNS, read_table
+from cohelix.qc.inputs import SAMPLE_COLUMNS, read_table, texts
+from cohelix.qc.outputs import new_folder
 
 Value = float | str | None
 COMPARE: dict[str, Callable[[float, float], bool]] = {
@@ -82,23 +82,28 @@ def check_release(
     not in the callset.
     """
     rules = load_gates(gates, "samples")
+    if not rules.gates:
+        raise ConfigError("the gates file has outlier rules only, which flag. A release check needs a [[gate]].")
     _check_allowed(rules, allow_missing)
     callset = open_callset(callset_root)
     ids, repeated = _read_released(released)
     theirs = read_measured(measured, callset.samples().column("sample_id").to_pylist()) if measured else {}
-    if qc is not None and not measured and _had_measured(qc):
+    made_of = _inputs_of(qc)
+    if "measured" in made_of and not measured:
         raise ConfigError("cohelix qc samples was given a table of measured metrics. Give it to the check, too.")
     recorded = _read_recorded(callset, qc, rules)
     failures, unasked = examine(callset, ids, rules, recorded, set(allow_missing), theirs)
     if out is not None:
-        _write(Path(out), failures)
+        _write(out, failures)
     yield f"{len(ids):,} samples are released; gates {rules.name} ({rules.digest[:12]})"
     if repeated:
         yield f"{repeated:,} of their ids are listed more than once"
+    if made_of.get("callset", _digest(callset)) != _digest(callset):
+        yield "the folder of cohelix qc samples was made of another callset, or of another version of this one"
     yield from _lines(rules, failures, unasked)
     failing = len({failure.sample_id for failure in failures})
     if failing:
-        where = "failures.tsv in the folder of --out names them" if out else "with --out they are named"
+        where = "failures.tsv in the folder of --out names them" if out else "with --out, a table names them"
         raise InputError(
             f"{failing:,} of {len(ids):,} released samples fail a gate, could not be evaluated or are not in the "
             f"callset. Take them out of the release: {where}."
@@ -205,28 +210,30 @@ def _read_released(path: str) -> tuple[list[str], int]:
         raise InputError(
             "expected a file of the released samples, found none that can be read. Check the path."
         ) from None
-    first = data.split(b"\n", 1)[0]
-    if (
-        data[:4] == b"PAR1"
-        or b"\t" in first
-        or b"," in first
-        or first.strip().decode("utf-8", "replace") in SAMPLE_COLUMNS
-    ):
+    if data[:4] == b"PAR1" or data[:2] == b"\x1f\x8b" or _is_header(data.split(b"\n", 1)[0]):
         table = read_table(path, "table of released samples")
         names = [name for name in SAMPLE_COLUMNS if name in table.column_names]
+        if not names and table.num_columns == 1:  # a list of ids, packed
+            names = table.column_names
+            table = pa.table({names[0]: [names[0], *texts(table, names[0])]})
         if not names:
             wanted = ", ".join(SAMPLE_COLUMNS)
             raise InputError(f"the table of released samples has no column of ids. Call it one of {wanted}.")
-        listed = [str(value) for value in table.column(names[0]).to_pylist()]
+        listed = texts(table, names[0])
     else:
         try:
-            listed = [line.strip() for line in data.decode().splitlines() if line.strip()]
+            listed = [line.strip() for line in data.decode("utf-8-sig").splitlines() if line.strip()]
         except UnicodeDecodeError:
             raise InputError("the file of released samples is not text. Write one id per line.") from None
     if not listed:
         raise InputError("expected the released samples, found an empty file. Write one id per line.")
     counts = Counter(listed)
     return list(counts), sum(count > 1 for count in counts.values())
+
+
+def _is_header(line: bytes) -> bool:
+    name = line.removeprefix(b"\xef\xbb\xbf").strip().decode("utf-8", "replace")
+    return "\t" in name or "," in name or name in SAMPLE_COLUMNS
 
 
 def _read_recorded(callset: Callset, qc: str | None, rules: GateSet) -> Metrics:
@@ -236,11 +243,12 @@ def _read_recorded(callset: Callset, qc: str | None, rules: GateSet) -> Metrics:
     try:
         data = storage.read(storage.join(qc, "sample_metrics.parquet"))
         table = pq.ParquetFile(pa.BufferReader(data)).read()
-    except (OSError, pa.ArrowInvalid):
+        ids = table.column("sample_id").to_pylist()
+    except (OSError, pa.ArrowInvalid, KeyError):
         raise InputError(
             "expected a folder of cohelix qc samples, found no sound sample_metrics.parquet in it."
         ) from None
-    row_of = {sample: row for row, sample in enumerate(table.column("sample_id").to_pylist())}
+    row_of = {sample: row for row, sample in enumerate(ids)}
     samples = callset.samples().column("sample_id").to_pylist()
     if not any(sample in row_of for sample in samples):
         raise InputError("the folder of cohelix qc samples is of other samples than the callset. Check both paths.")
@@ -259,12 +267,17 @@ def _read_recorded(callset: Callset, qc: str | None, rules: GateSet) -> Metrics:
     return recorded
 
 
-def _had_measured(qc: str) -> bool:
+def _inputs_of(qc: str | None) -> dict[str, str]:
+    """Role and digest of what `cohelix qc samples` read, as its qc.json says; empty where that says nothing."""
     try:
-        record = json.loads(storage.read(storage.join(qc, "qc.json")))
-    except (OSError, ValueError):
-        return False
-    return any(entry.get("role") == "measured" for entry in record.get("provenance", {}).get("inputs", []))
+        entries = json.loads(storage.read(storage.join(qc, "qc.json")))["provenance"]["inputs"] if qc else []
+        return {entry["role"]: entry["sha256"] for entry in entries}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _digest(callset: Callset) -> str:
+    return digest_of([asdict(entry) for entry in callset.commit.files])
 
 
 def _lines(rules: GateSet, failures: Sequence[Failure], unasked: Counter[str]) -> Iterator[str]:
@@ -282,11 +295,11 @@ def _lines(rules: GateSet, failures: Sequence[Failure], unasked: Counter[str]) -
         yield f"not in the callset: {counts['', 'not in the callset']:,}"
 
 
-def _write(folder: Path, failures: Sequence[Failure]) -> None:
+def _write(out: str, failures: Sequence[Failure]) -> None:
     table = pa.Table.from_pylist([failure.to_row() for failure in failures], schema=FAILURES)
-    with appearing_whole(folder) as passing:
-        (passing / "failures.parquet").write_bytes(parquet_bytes(table))
+    with new_folder(out) as folder:
+        (folder / "failures.parquet").write_bytes(parquet_bytes(table))
         lines = ["\t".join(FAILURES.names)]
         for row in table.to_pylist():
             lines.append("\t".join("" if value is None else str(value) for value in row.values()))
-        (passing / "failures.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        (folder / "failures.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")

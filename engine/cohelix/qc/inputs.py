@@ -7,6 +7,7 @@ A message names the row of a table (the header is row 1), never what stands in i
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import zlib
@@ -50,6 +51,19 @@ def read_table(path: str, what: str = "table") -> pa.Table:
         if name and name in table.column_names[:place]:
             raise InputError(f"column {place + 1} of the {what} has the name of an earlier one. Rename or drop it.")
     return table
+
+
+def digests_of(**paths: str | None) -> list[tuple[str, str]]:
+    """(role, sha256) of each file that was handed in, by its option. InputError where one cannot be read."""
+    found = []
+    for role, path in paths.items():
+        try:
+            if path is not None:
+                with storage.as_local_file(path) as local, local.open("rb") as handle:
+                    found.append((role, hashlib.file_digest(handle, "sha256").hexdigest()))
+        except OSError:
+            raise InputError(f"expected --{role} to be a file that can be read, found none. Check its path.") from None
+    return found
 
 
 def _text_table(data: bytes, what: str) -> pa.Table:

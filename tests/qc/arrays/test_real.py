@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from cohelix.dataset import digest_of
 from cohelix.errors import InputError
 from cohelix.genotypes.callset import open_callset, read_genotypes
 from cohelix.qc.arrays import inputs
@@ -63,7 +65,14 @@ def test_two_samples_in_one_file(arrays: Path, tmp_path: Path) -> None:
     pairs = pq.read_table(tmp_path / "qc" / "duplicates.parquet")
     assert pairs.num_rows == 0  # rare markers of an exome array: none is common enough to compare
     summary = json.loads((tmp_path / "qc" / "qc.json").read_text())
-    assert summary["build"] == "GRCh37"
+    assert (summary["kind"], summary["n_samples"], summary["build"]) == ("arrays", 2, "GRCh37")
+    flags = pq.read_table(tmp_path / "qc" / "array_flags.parquet").column("gate").to_pylist()
+    asked = {rule["gate"]: rule for rule in summary["gates"]["rules"]}
+    assert {name: rule["failed"] for name, rule in asked.items() if rule["failed"]} == Counter(flags)
+    assert {rule["kind"] for rule in asked.values()} == {"array", "marker"}
+    record = summary["provenance"]
+    assert record["operation"] == "qc arrays"
+    assert record["digest"] == digest_of({name: value for name, value in record.items() if name != "digest"})
 
 
 def test_two_files_are_what_picard_combines_them_into(arrays: Path, tmp_path: Path) -> None:

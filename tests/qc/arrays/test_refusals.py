@@ -43,8 +43,8 @@ def _write(folder: Path, name: str, text: str) -> str:
 
 def _run(folder: Path, *paths: str, **options: Any) -> list[dict[str, Any]]:
     qc_arrays(
-        paths, str(folder / "qc"), ArrayQcParams(), open_runtime("local", cores=1), callset=str(folder / "x.callset"),
-        **({"gates": "aou-v8"} | options),
+        paths, str(folder / "qc"), ArrayQcParams(), open_runtime("local", cores=1),
+        **({"gates": "aou-v8", "callset": str(folder / "x.callset")} | options),
     )  # fmt: skip
     return list(pq.read_table(folder / "qc" / "array_metrics.parquet").to_pylist())
 
@@ -171,3 +171,12 @@ def test_one_sample_and_a_site_nobody_is_called_at(tmp_path: Path) -> None:
     (row,) = _run(tmp_path, _write(tmp_path, "a.vcf", text.replace("ALLELE_B=G", "ALLELE_B=.", 2)))
     assert row["n_called"] == 39 - 1
     assert row["het_outlier"] != row["het_outlier"]
+
+
+def test_places_that_cannot_hold_what_is_written(tmp_path: Path) -> None:
+    one = _write(tmp_path, "one.vcf", _vcf())
+    for callset in ("qc", "qc/x.callset"):
+        message = _refused(tmp_path, ConfigError, one, callset=str(tmp_path / callset))
+        assert "outside of the folder" in message
+    (tmp_path / "other" / "_commit").mkdir(parents=True)
+    assert "within" in _refused(tmp_path, ConfigError, one, callset=str(tmp_path / "other" / "x.callset"))

@@ -107,6 +107,7 @@ def run(folder: Path, links: str, out: Path, params: ConcordanceParams | None = 
     where = str(folder / "a.callset"), str(folder / "w.callset")
     summary = qc_concordance(*where, links, str(out), params or ConcordanceParams(), LocalRuntime(cores))
     assert json.loads((out / "qc.json").read_text()) == summary
+    assert summary["kind"] == "concordance"
     links_table = pq.read_table(out / "concordance.parquet").to_pylist()
     return {"summary": summary, "links": links_table, "partners": pq.read_table(out / "partners.parquet").to_pylist()}
 

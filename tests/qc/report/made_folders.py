@@ -75,7 +75,7 @@ def arrays(folder: Path, people: int = PEOPLE) -> Path:
     flags = evaluate(gates, {"call_rate": metrics["array_call_rate"]})
     pq.write_table(flags.table, folder / "array_flags.parquet")
     missing = [vars(entry) for entry in flags.not_evaluated]
-    said = {"kind": "qc-arrays", "gates": {"name": gates.name, "digest": gates.digest}, "not_evaluated": missing}
+    said = {"kind": "arrays", "gates": {"name": gates.name, "digest": gates.digest}, "not_evaluated": missing}
     (folder / "qc.json").write_text(json.dumps(said))
     markers = {"name": [f"rs{i}" for i in range(500)], "call_rate": draw.uniform(0.9, 1, 500)}
     pq.write_table(pa.table(markers), folder / "marker_metrics.parquet")

@@ -155,6 +155,22 @@ def test_flags_of_own_gates_are_shown_as_they_state_themselves(tmp_path: Path) -
     assert ("contamination", "< 0.03", "30") in [row[:3] for row in rows]
 
 
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_a_record_that_is_damaged_is_refused(tmp_path: Path, text: str) -> None:
+    folder = made.samples(tmp_path / "samples")
+    (folder / "qc.json").write_text(text)
+    with pytest.raises(InputError, match=r"qc\.json .* damaged"):
+        _sections(folder)
+
+
+def test_flags_of_something_else_are_refused(tmp_path: Path) -> None:
+    folder = made.samples(tmp_path / "samples")
+    (folder / "qc.json").write_text(json.dumps({"gates": {"name": "own gates", "digest": "0"}}))
+    (folder / "sample_flags.parquet").write_bytes((folder / "sample_metrics.parquet").read_bytes())
+    with pytest.raises(InputError, match="of something else"):
+        _sections(folder)
+
+
 def test_groups_add_up_and_none_is_small(report: Path) -> None:
     rows = dict(_part(_sections(report / "samples"), "group-sizes").rows)
     assert _number(rows.pop("all")) == made.PEOPLE

@@ -18,10 +18,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cohelix import genome
+from cohelix import genome, storage
 from cohelix.errors import ConfigError
-from cohelix.folder import appearing_whole
 from cohelix.genotypes import assembly
+from cohelix.provenance import provenance
 from cohelix.qc import gates as gates_
 from cohelix.qc.arrays import duplicates, inputs, intensities, kernels, markers, merge, samples, strands
 from cohelix.qc.arrays.gather import Cohort, gather
@@ -30,7 +30,8 @@ from cohelix.qc.arrays.intensities import ArrayBatch, ArrayFile
 from cohelix.qc.arrays.manifest import read_manifest
 from cohelix.qc.arrays.strands import Bases, Placed
 from cohelix.qc.gates import Flags, GateSet
-from cohelix.qc.inputs import read_frequencies, read_sexes
+from cohelix.qc.inputs import digests_of, read_frequencies, read_sexes
+from cohelix.qc.outputs import check_outside, new_folder
 from cohelix.qc.schema import ArrayQcParams
 from cohelix.runtime.protocol import Runtime
 
@@ -77,12 +78,16 @@ def qc_arrays(
     assays = read_manifest(manifest) if manifest else {}
     known = read_frequencies(frequencies) if frequencies else None
     given = inputs.sort_inputs(paths)
+    _check_places(out, callset)
+    tables = digests_of(manifest=manifest, frequencies=frequencies, sexes=sexes, reference=reference)
     settings = {"source": "arrays", "gates": gate_set.digest, **asdict(params)}
     with (
-        appearing_whole(Path(out)) as folder,
+        new_folder(out) as folder,
         _parts(folder) as parts,
-        assembly.destination(callset, settings, given.hashed, overwrite=False) as (writer, after, record),
+        assembly.destination(callset, settings, given.hashed, overwrite=False) as (writer, after, read),
     ):
+        listed = [(entry["role"], entry["sha256"]) for entry in read["inputs"]]
+        record = provenance("qc arrays", settings, [*listed, *tables])
         cohort = gather(_read(given, parts, params, runtime, reference))
         first = markers.count_calls(cohort, np.ones(len(cohort.sample_ids), bool)).all
         of_b = markers.frequency_of_b(first)
@@ -99,6 +104,15 @@ def qc_arrays(
         flags = _write(folder, cohort, people, judged, pairs, gate_set)
         merge.write_callset(writer, after, record, cohort, placed, kept, people.sexes, _filters(judged), settings)
         _write_summary(folder, cohort, judged, flags, gate_set, record, len(rows), len(pairs))
+
+
+def _check_places(out: str, callset: str) -> None:
+    """ConfigError where the callset would lie in the folder `out`, which appears whole, or in another data set."""
+    check_outside(callset)
+    if storage.is_local(callset):
+        place, folder = storage.local_path(callset).resolve(), Path(out).resolve()
+        if folder in (place, *place.parents):
+            raise ConfigError("expected the callset outside of the folder of --out, found it within. Name another.")
 
 
 @contextmanager
@@ -284,18 +298,15 @@ def _write_summary(
     folder: Path, cohort: Cohort, judged: _Markers, flags: Flags, gates: GateSet, record: dict[str, Any],
     compared_at: int, pairs: int,
 ) -> None:  # fmt: skip
-    kinds = zip(*(flags.table.column(name).to_pylist() for name in ("kind", "gate")), strict=True)
-    counts = Counter(f"{kind}:{gate}" for kind, gate in kinds)
     summary = {
-        "kind": "qc-arrays",
-        "provenance": record | {"operation": "qc arrays"},
-        "gates": {"name": gates.name, "digest": gates.digest},
-        "flags": dict(sorted(counts.items())),
+        "kind": "arrays",
+        "n_samples": len(cohort.sample_ids),
+        "n_markers": len(cohort.markers),
+        "gates": gates_.record(gates, flags.table, flags.not_evaluated),
         "not_evaluated": [asdict(one) for one in flags.not_evaluated],
-        "samples": len(cohort.sample_ids),
-        "markers": len(cohort.markers),
         "markers_by_status": dict(sorted(Counter(judged.status).items())),
         "duplicates": {"markers_compared": compared_at, "pairs": pairs},
         "build": cohort.build,
+        "provenance": record,
     }
     (folder / "qc.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n")

@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 
 from cohelix.dataset import Commit, digest_of
 from cohelix.errors import InputError
-from cohelix.folder import appearing_whole
 from cohelix.genotypes.callset import Callset, open_callset
 from cohelix.provenance import provenance
 from cohelix.qc.concordance import likelihood, partners, sites
@@ -24,6 +23,7 @@ from cohelix.qc.concordance.likelihood import GENOTYPES, MODELS, Compared
 from cohelix.qc.concordance.partners import Linked, Partner
 from cohelix.qc.concordance.sites import FingerprintSites
 from cohelix.qc.inputs import Links, read_links
+from cohelix.qc.outputs import new_folder
 from cohelix.qc.schema import ConcordanceParams
 from cohelix.runtime.protocol import Runtime
 
@@ -55,7 +55,7 @@ def qc_concordance(
     left, right = _rows(of_arrays, pairs.left), _rows(of_wgs, pairs.right)
     present = (left >= 0) & (right >= 0)
     _check_links(left, right, present)
-    with appearing_whole(Path(out)) as folder:
+    with new_folder(out) as folder:
         fingerprint = sites.choose_sites(of_arrays, of_wgs, params, runtime)
         genotypes = (
             read_fingerprints(of_arrays, fingerprint.arrays, fingerprint.flip, runtime),
@@ -191,6 +191,7 @@ def _summary(
         for side in ("array", "wgs")
     }  # fmt: skip
     return {
+        "kind": "concordance",
         "sites": fingerprint.found,
         "links": {
             "n_links": len(pairs.left),
@@ -199,7 +200,6 @@ def _summary(
             "verdicts": dict(sorted(Counter(table["verdict"].to_pylist()).items())),
             "partners": kinds,
         },
-        "params": asdict(params),
         "provenance": provenance("qc concordance", params, inputs),
     }
 

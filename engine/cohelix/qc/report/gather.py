@@ -74,6 +74,8 @@ class Made:
     def flags(self) -> pa.Table:
         """The flags of a folder of samples or arrays."""
         table = self.table(FLAG_FILES.get(self.kind, ""))
+        if table is not None and not set(FLAGS.names) <= set(table.column_names):
+            raise InputError(f"{FLAG_FILES[self.kind]} in a folder of {self.kind} is of something else. Make it again.")
         return FLAGS.empty_table() if table is None else table
 
     @property
@@ -101,12 +103,23 @@ class Made:
         return found
 
 
+def _record(path: str, kind: str) -> dict[str, Any]:
+    if not storage.exists(path):
+        return {}
+    try:
+        found = json.loads(storage.read(path))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(f"qc.json in a folder of {kind} is damaged. Make the folder again.")
+    return found
+
+
 def look(folder: str) -> Made:
     """What lies at `folder`. InputError where nothing of `cohelix qc` does."""
     for kind, name in METRICS_FILES.items():
         if storage.exists(storage.join(folder, name)):
-            record = storage.join(folder, "qc.json")
-            return Made(kind, folder, json.loads(storage.read(record)) if storage.exists(record) else {})
+            return Made(kind, folder, _record(storage.join(folder, "qc.json"), kind))
     commit = dataset.find(folder)
     if commit is not None and commit.kind == SITE_QC:
         return Made("variants", folder, commit.meta)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,11 +15,11 @@ import pyarrow.parquet as pq
 from cohelix import storage
 from cohelix.dataset import digest_of
 from cohelix.errors import InputError
-from cohelix.folder import appearing_whole
 from cohelix.genotypes.callset import Callset, open_callset
 from cohelix.provenance import provenance
 from cohelix.qc import inputs
 from cohelix.qc.gates import Flags, GateSet, evaluate, load_gates, record
+from cohelix.qc.outputs import new_folder
 from cohelix.qc.samples import tables
 from cohelix.qc.samples.batches import batch_effects
 from cohelix.qc.samples.contamination import contamination_of
@@ -74,7 +73,7 @@ def qc_samples(
     known = inputs.read_frequencies(frequencies) if frequencies else None
     joined = _joined(handed.sample_ids, arrays, concordance)
     theirs = read_measured(measured, handed.sample_ids) if measured else {}
-    with appearing_whole(Path(out)) as folder:
+    with new_folder(out) as folder:
         counts = counts_of(callset) or count_imported(callset, runtime)
         made_with = callset.samples().column("sex").to_pylist()
         metrics: dict[str, Any] = dict(metrics_of(counts, made_with))
@@ -105,7 +104,7 @@ def _read_handed(callset: Callset, rules: GateSet, paths: Mapping[str, str | Non
     batches = table.column("batch").to_pylist() if "batch" in table.column_names else [""] * len(ids)
     groups = inputs.read_groups(ancestry, ids) if ancestry else None
     scores = inputs.read_pcs(pcs, ids, wanted) if pcs and wanted else None
-    digests += [(role, hashlib.sha256(storage.read(path)).hexdigest()) for role, path in paths.items() if path]
+    digests += inputs.digests_of(**paths)
     return Handed(ids, stated, batches, groups, _ancestry_texts(ancestry, ids, groups), scores, digests)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from cohelix.qc.gates import METRICS, GateSet, NotEvaluated, evaluate
+from cohelix.qc.gates import METRICS, GateSet, NotEvaluated, evaluate, in_words
 
 PASS = "PASS"
 
@@ -62,8 +62,9 @@ class Asked:
 def record(gates: GateSet, failed: dict[str, int], missing: dict[str, int]) -> dict[str, Any]:
     """What was asked and how often it failed, for the commit."""
     rules = [
-        {"gate": gate.name, "filter": written_name(gate.name), "metric": gate.metric, "source": gate.source,
-         "failed": failed.get(gate.name, 0), "not_evaluated": missing.get(gate.name, 0)}
+        {"gate": gate.name, "kind": "variant", "filter": written_name(gate.name), "metric": gate.metric,
+         "passes": in_words(gate), "source": gate.source, "failed": failed.get(gate.name, 0),
+         "not_evaluated": missing.get(gate.name, 0)}
         for gate in gates.gates
     ]  # fmt: skip
     return {"name": gates.name, "digest": gates.digest, "rules": rules}

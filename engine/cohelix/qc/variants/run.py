@@ -6,7 +6,6 @@ block. A run that was killed goes on behind the last shard that was finished.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import tempfile
 from collections.abc import Callable
@@ -26,7 +25,8 @@ from cohelix.genotypes.counts import CALLED
 from cohelix.provenance import provenance
 from cohelix.qc import gates as gate_files
 from cohelix.qc.gates import GateSet
-from cohelix.qc.inputs import read_groups, read_sexes
+from cohelix.qc.inputs import digests_of, read_groups, read_sexes
+from cohelix.qc.outputs import check_outside
 from cohelix.qc.schema import VariantQcParams
 from cohelix.qc.variants import filters, isolation_forest, table, vat
 from cohelix.qc.variants.annotations import annotations_of
@@ -45,14 +45,14 @@ from cohelix.runtime.protocol import Runtime
 
 KIND = "site-qc"
 
+_RESERVED = (ALL, "max")
+"""Names that columns have beside those of groups."""
+
 _BLOCK_ROWS = 16_384
 """Rows of a block: 400 columns of them are 50 MiB."""
 
 _GROUP_ROWS = 16_384
 """Rows of a row group."""
-
-_RESERVED = (ALL, "max")
-"""Names that columns have beside those of groups."""
 
 _ADJ_COLUMNS = (("ac", "ac_adj"), ("an", "an_adj"), ("hom", "n_hom_alt_adj"))
 """Our counts of calls that pass adj, and the columns of the sites table that state them."""
@@ -100,9 +100,10 @@ def qc_variants(
     """
     if (training is None) != (calibration is None):
         raise ConfigError("--training and --calibration go together. Give both, or neither.")
+    check_outside(out)
     callset = open_callset(callset_root)
     gate_set = gate_files.load_gates(gates, "variants")
-    inputs = _digests(ancestry=ancestry, sexes=sexes, training=training, calibration=calibration)
+    inputs = digests_of(ancestry=ancestry, sexes=sexes, training=training, calibration=calibration)
     identity = _identity(callset)
     work = {"operation": "qc variants", "params": asdict(params), "gates": gate_set.digest, "inputs": inputs,
             "callset": identity}  # fmt: skip
@@ -297,19 +298,6 @@ def _strata(callset: Callset, ancestry: str | None, sexes: str | None) -> Strata
 
 def _identity(callset: Callset) -> str:
     return dataset.digest_of([[entry.path, entry.sha256] for entry in callset.commit.files])
-
-
-def _digests(**paths: str | None) -> list[tuple[str, str]]:
-    """(role, sha256) of each table that was handed in. InputError where one cannot be read."""
-    found = []
-    for role, path in paths.items():
-        if path is None:
-            continue
-        try:
-            found.append((role, hashlib.sha256(storage.read(path)).hexdigest()))
-        except OSError:
-            raise InputError(f"expected --{role} to be a file that can be read, found none. Check its path.") from None
-    return found
 
 
 def _meta(
