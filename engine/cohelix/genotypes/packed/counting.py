@@ -103,11 +103,11 @@ def tally_samples(block: np.ndarray, row_class: np.ndarray, n_classes: int, n_sa
 
 
 def sum_where(block: np.ndarray, weights: np.ndarray, value: int, n_samples: int) -> np.ndarray:
-    """int64 (kinds, samples): sums of `weights` int64 (kinds, variants) over rows where the sample's genotype is
+    """int64 (samples, kinds): sums of `weights` int64 (variants, kinds) over rows where the sample's genotype is
     `value`."""
-    weights = np.ascontiguousarray(weights.T, np.int64)
+    weights = np.ascontiguousarray(weights, np.int64)
     _check_rows(block, weights[:, 0], n_samples)
-    out = np.zeros((weights.shape[1], n_samples), np.int64)
+    out = np.zeros((n_samples, weights.shape[1]), np.int64)
     kernels.sum_matches(block, weights, value, n_samples, out)
     return out
 

@@ -240,7 +240,7 @@ def tally_packed(block: np.ndarray, row_class: np.ndarray, out: np.ndarray) -> N
 
 @kernel
 def sum_matches(block: np.ndarray, weights: np.ndarray, value: int, n_samples: int, out: np.ndarray) -> None:
-    """Add to `out` int64 (kinds, samples) the weights int64 (variants, kinds) of rows in which the sample's genotype is
+    """Add to `out` int64 (samples, kinds) the weights int64 (variants, kinds) of rows in which the sample's genotype is
     `value`."""
     wanted = LOW * np.uint64(value)
     last = (n_samples - 1) // 32
@@ -254,6 +254,6 @@ def sum_matches(block: np.ndarray, weights: np.ndarray, value: int, n_samples: i
                 equal &= (ONE << np.uint64(2 * (n_samples % 32))) - ONE
             while equal:
                 sample = 32 * word + popcount((equal & (~equal + ONE)) - ONE) // 2
-                for kind in range(out.shape[0]):
-                    out[kind, sample] += weights[variant, kind]
+                for kind in range(out.shape[1]):
+                    out[sample, kind] += weights[variant, kind]
                 equal &= equal - ONE

@@ -103,11 +103,11 @@ def tally_shard(task: Task) -> Tally:
     genotypes = tally_genotypes(callset, task.shard, row_class, len(classes))
     # Nearly all are called: what is missing is subtracted from what all would have.
     present = np.unique(region).tolist()
-    of_regions = np.concatenate([np.where(region == code, weights, 0) for code in present])
-    sums = np.repeat(of_regions.sum(axis=1)[:, None], n_samples, axis=1)
+    of_regions = np.concatenate([np.where(region == code, weights, 0) for code in present]).T
+    sums = np.repeat(of_regions.sum(axis=0)[None], n_samples, axis=0)
     for first, block in packed_blocks(callset, task.shard):
-        sums -= sum_where(block, of_regions[:, first : first + len(block)], MISSING_CODE, n_samples)
-    expected = {code: sums[2 * place : 2 * place + 2] for place, code in enumerate(present)}
+        sums -= sum_where(block, of_regions[first : first + len(block)], MISSING_CODE, n_samples)
+    expected = {code: sums[:, 2 * place : 2 * place + 2].T for place, code in enumerate(present)}
     return Tally(classes, genotypes, expected, _conflicts(callset, task.shard, region, seen, weights))
 
 
