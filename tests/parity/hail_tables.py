@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -62,3 +64,21 @@ def hail_rows(hail: Any, matrix: Any) -> tuple[dict[Key, np.ndarray], dict[Key, 
 
 def _key(row: Any) -> Key:
     return row.site.locus.contig, row.site.locus.position, row.site.alleles[0], row.site.alleles[1]
+
+
+def near(left: np.ndarray, right: np.ndarray, floor: float = 1e-6) -> bool:
+    """Whether floats are equal to 1e-6 of their size (those below 1 to `floor`), and unknown in the same places."""
+    left, right = np.asarray(left, np.float64), np.asarray(right, np.float64)
+    return left.shape == right.shape and np.allclose(left, right, rtol=1e-6, atol=floor, equal_nan=True)
+
+
+def documented_counts(root: Path, page: str, on: str) -> dict[str, int]:
+    """Class to count, from the table "Beside Hail" of a page of docs/methods: its rows about the data `on`."""
+    text = (root / "docs" / "methods" / f"{page}.md").read_text()
+    marked = re.search(r"<!-- hail-classes -->(.*?)<!-- end hail-classes -->", text, re.DOTALL)
+    assert marked, f"docs/methods/{page}.md has no table between the marks hail-classes"
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in marked[1].strip().splitlines()]
+    assert rows[0][:3] == ["class", "on", "count"]
+    found = {(kind, data): int(number.replace(",", "")) for kind, data, number, *_ in rows[2:]}
+    assert len(found) == len(rows) - 2
+    return {kind: count for (kind, data), count in found.items() if data == on}
