@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any
 
@@ -13,8 +14,20 @@ from hypothesis import strategies as st
 from cohelix.genome import Bin
 from cohelix.joint import coverage, unify
 from cohelix.joint.contamination import kernels, model
+from cohelix.joint.contamination.profile import profile
 from cohelix.joint.contamination.reads import NotedReads, lone_snps
-from cohelix.joint.schema import CONTAMINATION_GRID, MIN_ALT_SHARE, READ_ERROR, SAMPLE_COUNTS
+from cohelix.joint.schema import (
+    CONTAMINATION_GRID,
+    CONTAMINATION_RHO,
+    CONTAMINATION_SHEETS,
+    CONTAMINATION_SUMS,
+    HET_REFERENCE_SHARES,
+    MIN_ALT_SHARE,
+    READ_ERROR,
+    RHO_FLOOR,
+    RHO_SPREAD,
+    SAMPLE_COUNTS,
+)
 from cohelix.joint.totals import Totals
 from tests.oracles import joint as plain
 
@@ -44,13 +57,17 @@ def test_a_note_says_what_it_was_given(row: int, cell: int, gq: int, dp: int, re
 def test_the_table_is_the_likelihood_at_the_middle_of_a_bin(n: int) -> None:
     table = model.likelihoods()
     assert kernels.place_of(100, 100) == len(table) - 1
-    for bin_ in (0, 7, 44):
-        q = 0.05 + (bin_ + 0.5) * 0.02
+    sheets = table.reshape(len(table), -1, len(CONTAMINATION_SHEETS), len(CONTAMINATION_GRID))
+    for bin_ in (0, 7, 14):
+        q = 0.05 + (bin_ + 0.5) * 0.06
         assert model.bins_of(np.array([round(q * 1000)]), np.array([1000])).tolist() == [bin_]
-        for place in (0, 1, 9, 24):
-            for k in (0, 1, n // 2, int(n * (1 - MIN_ALT_SHARE))):
-                expected = plain.mixed_reads(k, n, q, CONTAMINATION_GRID[place], READ_ERROR, MIN_ALT_SHARE)
-                assert abs(int(table[kernels.place_of(k, n), bin_, place]) - 1e6 * expected) <= 0.51
+        for sheet, (rho, het) in enumerate(CONTAMINATION_SHEETS):
+            for place in (0, 9, 24):
+                for k in (0, 1, n // 2, int(n * (1 - MIN_ALT_SHARE))):
+                    alpha = CONTAMINATION_GRID[place]
+                    expected = plain.mixed_reads(k, n, q, alpha, READ_ERROR, MIN_ALT_SHARE, rho, het)
+                    found = int(sheets[kernels.place_of(k, n), bin_, sheet, place])
+                    assert abs(found - 1e6 * expected) <= 0.51
 
 
 def test_the_bounds_of_what_is_common() -> None:
@@ -67,7 +84,7 @@ def test_sums_of_reads(genotypes: list[tuple[int, int, int, bool]], cut: int) ->
     packed = [(w << 17) | (k << 9) | (reads << 1) | charr for w, k, reads, charr in genotypes]
     at = np.array([0, min(cut, len(packed)), len(packed)], np.int64)
     counts = np.zeros((2, len(SAMPLE_COUNTS)), np.int64)
-    sums = np.zeros((2, 1 + len(CONTAMINATION_GRID)), np.int64)
+    sums = np.zeros((2, 1 + CONTAMINATION_SUMS), np.int64)
     bins, table = model.bins_of(ac, an), model.likelihoods()
     kernels.sum_reads(np.array(packed, np.int64), at, ac, an, bins, table, counts, sums)
     for s in (0, 1):
@@ -79,15 +96,61 @@ def test_sums_of_reads(genotypes: list[tuple[int, int, int, bool]], cut: int) ->
         used = [(w, k, reads) for w, k, reads, _ in own if 10 <= k + reads <= 100 and reads >= (k + reads) / 4]
         assert sums[s, 0] == len(used)
         lines = [table[kernels.place_of(k, k + reads), bins[w]].astype(np.int64) for w, k, reads in used]
-        assert sums[s, 1:].tolist() == np.sum([np.zeros(25, np.int64), *lines], axis=0).tolist()
+        assert sums[s, 1:].tolist() == np.sum([np.zeros(CONTAMINATION_SUMS, np.int64), *lines], axis=0).tolist()
 
 
-def planted(alpha: float, rng: np.random.Generator, n_sites: int = 4000, depth: float = 30) -> tuple[Any, ...]:
+CURVES = st.lists(st.integers(-50_000_000, 0), min_size=CONTAMINATION_SUMS, max_size=CONTAMINATION_SUMS)
+
+
+@settings(small, max_examples=20)
+@given(CURVES, st.sampled_from([0, 24]))
+def test_the_best_of_what_else_is_not_known(values: list[int], lifted: int) -> None:
+    size = len(CONTAMINATION_GRID)
+    sums = np.array([values], np.int64)
+    sums[:, lifted::size] += 100_000_000  # this share is the best
+    grid, rho = profile(sums)
+    for place in range(size):
+        at = dict(zip(CONTAMINATION_SHEETS, (sums[0, place::size] / 1e6).tolist(), strict=True))
+        middle = HET_REFERENCE_SHARES[1]
+        gain = plain.parabola(list(HET_REFERENCE_SHARES), [at[0.0, s] for s in HET_REFERENCE_SHARES])[0] - at[0, middle]
+        prior = [math.exp(-(rho**2) / (2 * RHO_SPREAD**2)) + RHO_FLOOR for rho in CONTAMINATION_RHO]
+        leaning = [at[rho, middle] + math.log(p / prior[1]) for rho, p in zip(CONTAMINATION_RHO, prior, strict=True)]
+        height, where = plain.parabola(list(CONTAMINATION_RHO), leaning)
+        assert abs(int(grid[0, place]) - 1e6 * (height + gain)) <= 0.51
+        if place == lifted:
+            assert np.isnan(rho[0]) if place == 0 else rho[0] == pytest.approx(where, abs=1e-9)
+
+
+def test_without_reads_nothing_is_said_of_another_person() -> None:
+    grid, rho = profile(np.zeros((2, CONTAMINATION_SUMS), np.int64))
+    assert not grid.any() and np.isnan(rho).all()
+
+
+def genotypes_of(kind: str, q: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Copies that the sample and the other person carry. groups: two ancestries whose frequencies differ as they do
+    where Fst is 0.1, half the cohort each. rare: both of an ancestry that is rare in the cohort.
+    """
+    own = theirs = q
+    if kind in ("groups", "rare"):
+        theirs = rng.beta(9 * q, 9 * (1 - q))
+        own = np.clip(2 * q - theirs, 0, 1) if kind == "groups" else theirs
+    first, second = rng.binomial(1, own), rng.binomial(1, own)
+    other = rng.binomial(1, theirs, (2, q.size))
+    if kind == "parent":
+        other[0] = first
+    if kind == "sibling":
+        other = np.where(rng.random(other.shape) < 0.5, [first, second], other)
+    return first + second, other.sum(axis=0)
+
+
+def planted(
+    alpha: float, rng: np.random.Generator, n_sites: int = 4000, kind: str = "strangers", het: float = 0.52
+) -> tuple[Any, ...]:
     """(ac, an, noted) of one sample of which another person has a share alpha, called as a caller would."""
     q = rng.uniform(0.06, 0.94, n_sites)
-    shown = np.array([0.9997, 0.52, 0.0003])  # errors and a pull to the reference that the model does not know
-    mine, other = rng.binomial(2, q), rng.binomial(2, q)
-    n = rng.poisson(depth, n_sites)
+    shown = np.array([0.9997, het, 0.0003])  # errors and a pull to the reference that the model does not know
+    mine, other = genotypes_of(kind, q, rng)
+    n = rng.poisson(30, n_sites)
     k = rng.binomial(n, (1 - alpha) * shown[mine] + alpha * shown[other])
     fit = [k * np.log(p) + (n - k) * np.log(1 - p) for p in (0.998, 0.5, 0.002)]
     called = np.argmax(fit + np.array([[0.0], [-6.9], [-7.6]]), axis=0)  # priors of one variant in a thousand bases
@@ -99,24 +162,38 @@ def planted(alpha: float, rng: np.random.Generator, n_sites: int = 4000, depth: 
     return np.rint(2000 * q).astype(np.int64), np.full(n_sites, 2000), np.array([v for v in noted if v >= 0], np.int64)
 
 
-def peak(sums: np.ndarray) -> float:
-    """Where the parabola through the highest point and its neighbours is highest."""
-    i = int(np.clip(np.argmax(sums), 1, sums.size - 2))
-    a, b, _ = np.polyfit(np.array(CONTAMINATION_GRID)[i - 1 : i + 2], sums[i - 1 : i + 2], 2)
-    return 0.0 if np.argmax(sums) == 0 else float(-b / (2 * a))
+def found_in(ac: np.ndarray, an: np.ndarray, noted: np.ndarray) -> tuple[float, float]:
+    """(share, rho): where the parabola through the highest point of the grid and its neighbours is highest."""
+    sums = np.zeros((1, 1 + CONTAMINATION_SUMS), np.int64)
+    counts = np.zeros((1, len(SAMPLE_COUNTS)), np.int64)
+    at = np.array([0, noted.size], np.int64)
+    kernels.sum_reads(noted, at, ac, an, model.bins_of(ac, an), model.likelihoods(), counts, sums)
+    assert sums[0, 0] > 1500
+    grid, rho = profile(sums[:, 1:])
+    i = int(np.clip(np.argmax(grid), 1, grid.size - 2))
+    a, b, _ = np.polyfit(np.array(CONTAMINATION_GRID)[i - 1 : i + 2], grid[0, i - 1 : i + 2].astype(float), 2)
+    return 0.0 if np.argmax(grid) == 0 else float(-b / (2 * a)), float(rho[0])
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.01, 0.03, 0.1, 0.15])
 def test_a_planted_share_is_found(alpha: float) -> None:
     rng = np.random.default_rng(round(alpha * 1000))
-    for _ in range(5):
-        ac, an, noted = planted(alpha, rng)
-        sums = np.zeros((1, 1 + len(CONTAMINATION_GRID)), np.int64)
-        counts = np.zeros((1, len(SAMPLE_COUNTS)), np.int64)
-        at = np.array([0, noted.size], np.int64)
-        kernels.sum_reads(noted, at, ac, an, model.bins_of(ac, an), model.likelihoods(), counts, sums)
-        assert sums[0, 0] > 1500
-        assert abs(peak(sums[0, 1:].astype(float)) - alpha) < 0.01
+    for het in (0.5, 0.52, 0.53):
+        share, rho = found_in(*planted(alpha, rng, het=het))
+        assert abs(share - alpha) < 0.01
+        assert np.isnan(rho) if alpha == 0 else abs(rho) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high"),
+    [("sibling", 0.4, 0.5), ("parent", 0.35, 0.5), ("rare", 0.1, 0.35), ("groups", -0.25, -0.05)],
+)
+def test_a_tenth_is_found_whoever_the_other_person_is(kind: str, low: float, high: float) -> None:
+    rng = np.random.default_rng(8)
+    shares, rhos = zip(*(found_in(*planted(0.1, rng, kind=kind)) for _ in range(5)), strict=True)
+    assert all(abs(share - 0.1) < 0.025 for share in shares), shares
+    assert abs(np.mean(shares) - 0.1) < 0.0125
+    assert low <= np.median(rhos) <= high
 
 
 @pytest.mark.parametrize("held", [0, 1 << 20])

@@ -514,23 +514,47 @@ def charr(ref_reads: int, reads: int, ac: int, an: int) -> float:
     return ref_reads / (ref_reads + reads) / (1 - ac / an)
 
 
-def mixed_reads(k: int, n: int, q: float, alpha: float, error: float, least: float) -> float:
+def mixed_reads(
+    k: int, n: int, q: float, alpha: float, error: float, least: float, rho: float = 0.0, het: float = 0.5
+) -> float:
     """Log of the probability of k reference reads of n, a share alpha of them another's, given that the share of
-    alternate reads is at least `least`; both people's genotypes drawn at the frequency q of the alternate.
+    alternate reads is at least `least`. The sample's genotype is drawn at the frequency q of the alternate, the other's
+    at q and `rho` of the way from there to the sample's own; `het`: reads of the reference at a heterozygote.
     """
 
     def probability(i: int) -> float:
         total = 0.0
         for mine in (0, 1, 2):
+            a = min(max(q + rho * (mine / 2 - q), 0.01), 0.99)
             for other in (0, 1, 2):
                 prior = math.comb(2, mine) * q**mine * (1 - q) ** (2 - mine)
-                prior *= math.comb(2, other) * q**other * (1 - q) ** (2 - other)
-                shown = [(1 - error, 0.5, error)[g] for g in (mine, other)]
+                prior *= math.comb(2, other) * a**other * (1 - a) ** (2 - other)
+                shown = [(1 - error, het, error)[g] for g in (mine, other)]
                 p = (1 - alpha) * shown[0] + alpha * shown[1]
                 total += prior * math.comb(n, i) * p**i * (1 - p) ** (n - i)
         return total
 
     return math.log(probability(k) / sum(probability(i) for i in range(n + 1) if n - i >= least * n))
+
+
+def parabola(at: list[float], heights: list[float]) -> tuple[float, float]:
+    """(height, place) of the top of the parabola through the highest point and its neighbours (the nearest three at an
+    end), not beyond these; of the highest point where that parabola has no top.
+    """
+    best = max(range(len(at)), key=lambda i: (heights[i], -i))
+    low = min(max(best - 1, 0), len(at) - 3)
+    x, y = at[low : low + 3], heights[low : low + 3]
+
+    def through(place: float) -> float:  # Lagrange
+        others = [[x[j] for j in range(3) if j != i] for i in range(3)]
+        return sum(y[i] * (place - a) * (place - b) / ((x[i] - a) * (x[i] - b)) for i, (a, b) in enumerate(others))
+
+    bend = through(x[1] + 1) + through(x[1] - 1) - 2 * through(x[1])
+    if bend >= 0:
+        return heights[best], at[best]
+    place = x[1] - (through(x[1] + 1) - through(x[1] - 1)) / (2 * bend)
+    place = min(max(place, x[0]), x[2])
+    return through(place), place
 
 
 def expected_homozygotes(ac: int, an: int) -> tuple[Fraction, Fraction]:

@@ -80,6 +80,30 @@ CONTAMINATION_GRID = (
 )  # fmt: skip
 """Shares of another person's reads for which the likelihood is summed: finer where gates are (1, 3 and 5 %)."""
 
+CONTAMINATION_RHO = (-0.25, 0.0, 0.25, 0.5)
+"""How the other person's genotype leans to the sample's own: 0.5 of a parent, child or full sibling, below 0 where the
+ancestries differ. Of random pairs of the 1000 Genomes it is -0.16 to 0.34."""
+
+RHO_SPREAD = 0.1
+"""Standard deviation of rho before the reads speak: that of random pairs of the 1000 Genomes (0.100, mean 0.000, at
+11,332 SNPs of frequency 0.05 to 0.95 in all 2,504). Few reads leave rho near 0, so that they are not worth less."""
+
+RHO_FLOOR = 0.03
+"""Added to that curve, whose top is 1, wherever rho is: relatives are not random pairs, and samples of a family are
+often handled together. A tenth of the prior is this floor; of strangers the estimate is the same with a third of it."""
+
+HET_REFERENCE_SHARES = (0.48, 0.51, 0.54)
+"""Reads of the reference at a heterozygote. Aligners lose a few of the alternate, each pipeline its own number of them:
+taken for 0.5 where it is 0.52, ten percent of another's reads look like eleven."""
+
+CONTAMINATION_SHEETS = tuple((rho, HET_REFERENCE_SHARES[1]) for rho in CONTAMINATION_RHO) + tuple(
+    (0.0, share) for share in (HET_REFERENCE_SHARES[0], HET_REFERENCE_SHARES[2])
+)
+"""(rho, reads of the reference at a heterozygote) of each sum over the grid: one of the two moves at a time."""
+
+CONTAMINATION_SUMS = len(CONTAMINATION_SHEETS) * len(CONTAMINATION_GRID)
+"""Sums of log-likelihoods per sample, sheet by sheet."""
+
 MIN_ALT_SHARE = 0.25
 """Reads that show the alternate, of those that show either: from here on any caller calls a carrier at 10 reads."""
 

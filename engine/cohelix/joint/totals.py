@@ -10,8 +10,10 @@ import pyarrow as pa
 
 from cohelix import genome
 from cohelix.joint import store
+from cohelix.joint.contamination.profile import profile
 from cohelix.joint.schema import (
     CONTAMINATION_GRID,
+    CONTAMINATION_SUMS,
     COVERAGE,
     HOMOZYGOSITY,
     OUTCOMES,
@@ -29,7 +31,7 @@ class Totals:
     """Of one bin, int64 throughout; the regions are those of `numbers`, indexes in `genome.REGIONS`.
 
     samples: (samples, SAMPLE_COUNTS). outcomes, coverage, homozygosity: (samples, regions, OUTCOMES | COVERAGE |
-    HOMOZYGOSITY). contamination: (samples, 1 + CONTAMINATION_GRID), genotypes and the sum of their log-likelihoods.
+    HOMOZYGOSITY). contamination: (samples, 1 + CONTAMINATION_SUMS), genotypes and the sums of their log-likelihoods.
     """
 
     numbers: np.ndarray
@@ -45,7 +47,7 @@ class Totals:
             return np.zeros((n_samples, numbers.size, size), np.int64)
 
         samples = np.zeros((n_samples, len(SAMPLE_COUNTS)), np.int64)
-        reads = np.zeros((n_samples, 1 + len(CONTAMINATION_GRID)), np.int64)
+        reads = np.zeros((n_samples, 1 + CONTAMINATION_SUMS), np.int64)
         return Totals(numbers, samples, zeros(OUTCOMES), zeros(len(COVERAGE)), zeros(len(HOMOZYGOSITY)), reads)
 
     def to_bytes(self) -> bytes:
@@ -63,7 +65,7 @@ class Sums:
     def __init__(self, n_samples: int) -> None:
         self.samples = np.zeros((n_samples, len(SAMPLE_COUNTS)), np.int64)
         self.regions: dict[int, np.ndarray] = {}
-        self.contamination = np.zeros((n_samples, 1 + len(CONTAMINATION_GRID)), np.int64)
+        self.contamination = np.zeros((n_samples, 1 + CONTAMINATION_SUMS), np.int64)
 
     def add(self, content: bytes) -> None:
         plain = pa.decompress(content[8:], int.from_bytes(content[:8], "little"), "zstd", asbytes=True)
@@ -97,15 +99,19 @@ class Sums:
         )
 
     def contamination_table(self) -> pa.Table:
-        """A row per sample: genotypes, and the log-likelihood of their reads (1e-6) for each share of the grid."""
+        """A row per sample: genotypes, the log-likelihood of their reads (1e-6) for each share of the grid at the best
+        of what else is not known, and how the other person's genotypes lean to the sample's (NaN: no other's reads).
+        """
         n_samples, size = len(self.samples), len(CONTAMINATION_GRID)
-        values = store.column(self.contamination[:, 1:].ravel())
+        grid, rho = profile(self.contamination[:, 1:])
+        values = store.column(grid.ravel())
         offsets = store.column(np.arange(0, size * (n_samples + 1), size, dtype=np.int32))
         return pa.table(
             {
                 "sample": store.column(np.arange(n_samples, dtype=np.int32)),
                 "n_sites": store.column(self.contamination[:, 0]),
                 "grid": pa.ListArray.from_arrays(offsets, values),
+                "rho": store.column(rho),
             }
         )
 

@@ -66,7 +66,10 @@ def test_a_callset_states_it_of_samples_with_sites_enough(tmp_path: Path) -> Non
     grid = [round(1e6 * oracle.log_likelihood(a, *reads)) for a in GRID]
     zero = {name: [0] * 3 for name in ("n_sites", "n_called", "n_hom_ref", "n_het", "n_hom_alt")}
     samples = {"sex": ["unknown"] * 3} | zero | {"n_haploid_ref": [0] * 3, "n_haploid_alt": [0] * 3}
-    rows = [{"sample": 0, "n_sites": 200, "grid": grid}, {"sample": 2, "n_sites": 49, "grid": grid}]
+    rows = [
+        {"sample": 2, "n_sites": 49, "grid": grid, "rho": 0.1},
+        {"sample": 0, "n_sites": 200, "grid": grid, "rho": 0.5},
+    ]
     opened = made.called(tmp_path, samples, made.region_rows(0, autosome={}), rows, GRID)
     counts = {"charr_sum_nano": np.array([3 * 10**9, 0, 5 * 10**8]), "n_charr": np.array([100, 0, 50])}
     found = contamination.contamination_of(opened, counts, SampleQcParams())
@@ -74,7 +77,17 @@ def test_a_callset_states_it_of_samples_with_sites_enough(tmp_path: Path) -> Non
     assert found["contamination_low"][0] < found["contamination"][0] < found["contamination_high"][0]
     assert np.isnan(found["contamination"][1:]).all()
     assert found["n_contamination_sites"].tolist() == [200, 0, 49]
+    assert np.array_equal(found["contamination_rho"], [0.5, np.nan, np.nan], equal_nan=True)
     assert np.array_equal(found["charr"], [0.03, np.nan, 0.01], equal_nan=True)
+
+
+def test_a_callset_that_was_called_before_rho_was_stated_has_none(tmp_path: Path) -> None:
+    counts = {name: [0] for name in ("n_sites", "n_called", "n_hom_ref", "n_het", "n_hom_alt")}
+    samples = {"sex": ["unknown"]} | counts | {"n_haploid_ref": [0], "n_haploid_alt": [0]}
+    rows = [{"sample": 0, "n_sites": 200, "grid": [round(-1e6 * alpha) for alpha in GRID]}]
+    opened = made.called(tmp_path, samples, made.region_rows(0, autosome={}), rows, GRID)
+    found = contamination.contamination_of(opened, {}, SampleQcParams())
+    assert found["contamination"].tolist() == [0.0] and np.isnan(found["contamination_rho"]).all()
 
 
 def test_an_imported_callset_states_none(tmp_path: Path) -> None:

@@ -39,10 +39,10 @@ def sum_reads(
     noted: np.ndarray, at: np.ndarray, ac: np.ndarray, an: np.ndarray, bins: np.ndarray, table: np.ndarray,
     counts: np.ndarray, sums: np.ndarray,
 ) -> None:  # fmt: skip
-    """Add CHARR to counts (samples, SAMPLE_COUNTS) and log-likelihoods to sums (samples, 1 + CONTAMINATION_GRID).
+    """Add CHARR to counts (samples, SAMPLE_COUNTS) and log-likelihoods to sums (samples, 1 + CONTAMINATION_SUMS).
 
     noted: by sample, at (samples + 1,). ac, an (rows,) int64; bins (rows,): bin of the frequency, -1 for a row that is
-    not common. table (reads, bins, CONTAMINATION_GRID) int32. sums: genotypes, then the sum for each share; int64.
+    not common. table (reads, bins, CONTAMINATION_SUMS) int32. sums: genotypes, then what the table says; int64.
     """
     for s in range(at.size - 1):
         for i in range(at[s], at[s + 1]):

@@ -1,7 +1,8 @@
 """Contamination of a sample's reads, from sums that the joint call made.
 
 CHARR (Lu et al. 2023; Hail compute_charr): reads of the reference allele where a sample is homozygous for the alternate
-one, over the reference allele's frequency. And the maximum of the likelihood of the reads over a grid of shares.
+one, over the reference allele's frequency. And the maximum of the likelihood of the reads over a grid of shares, with
+rho, how the other person's genotypes lean to the sample's own, at that maximum.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ MICRO = 1e6
 
 
 def contamination_of(callset: Callset, samples: dict[str, np.ndarray], params: SampleQcParams) -> dict[str, np.ndarray]:
-    """charr, contamination with its _low and _high, n_contamination_sites: those that the callset can state."""
+    """charr, contamination with its _low, _high and _rho, n_contamination_sites: those that the callset can state."""
     out = {}
     if "n_charr" in samples:
         out["charr"] = ratio(samples["charr_sum_nano"] / NANO, samples["n_charr"])
@@ -29,13 +30,15 @@ def contamination_of(callset: Callset, samples: dict[str, np.ndarray], params: S
     table = callset.table(path)
     alphas = [float(alpha) for alpha in callset.commit.meta["contamination_grid"]]
     sites = np.zeros(callset.n_samples, np.int64)
-    estimates = np.full((callset.n_samples, 3), np.nan)
+    estimates, rhos = np.full((callset.n_samples, 3), np.nan), np.full(callset.n_samples, np.nan)
+    leaning = table.column("rho").to_pylist() if "rho" in table.column_names else [None] * table.num_rows
     rows = (table.column(name).to_pylist() for name in ("sample", "n_sites", "grid"))
-    for sample, n_sites, grid in zip(*rows, strict=True):
+    for sample, n_sites, grid, rho in zip(*rows, leaning, strict=True):
         sites[sample] = n_sites
         if n_sites >= params.min_contamination_sites:
             estimates[sample] = estimate(alphas, [value / MICRO for value in grid], params.likelihood_drop)
-    out["n_contamination_sites"] = sites
+            rhos[sample] = np.nan if rho is None else rho
+    out["n_contamination_sites"], out["contamination_rho"] = sites, rhos
     for place, name in enumerate(("contamination", "contamination_low", "contamination_high")):
         out[name] = estimates[:, place]
     return out

@@ -16,7 +16,7 @@ from cohelix.qc.samples.outliers import Outliers
 
 FROM_READS = ("aligned_q30_bases", "hdr_coverage_20x", "chimera_rate")
 """Metrics that gates may name and a callset cannot state: a column only where a table hands them in."""
-FURTHER = ("f_inbreeding_small", "n_contamination_sites")
+FURTHER = ("f_inbreeding_small", "n_contamination_sites", "contamination_rho")
 """Columns behind those that gates may name."""
 
 GENOMIC_METRICS = (
