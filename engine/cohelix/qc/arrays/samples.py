@@ -124,6 +124,6 @@ def infer_sex(metrics: dict[str, np.ndarray], counts: np.ndarray, params: ArrayQ
 def concordance(stated: list[str], inferred: list[str]) -> list[str]:
     """yes, no, not_stated, or "" where nothing was inferred."""
     return [
-        "not_stated" if said == "unknown" else "" if found == "unknown" else "yes" if said == found else "no"
+        "" if found == "unknown" else "not_stated" if said == "unknown" else "yes" if said == found else "no"
         for said, found in zip(stated, inferred, strict=True)
     ]
