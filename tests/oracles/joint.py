@@ -455,6 +455,11 @@ def sample_counts(cells: list[Cell], alleles: list[tuple[str, str]]) -> dict[str
     for kind, some in (("snp", [c for c, _, _ in snp]), ("indel", insertion + deletion)):
         for name in ("het", "hom_alt"):
             out[f"n_{name}_{kind}"] = sum(_class_of(c) == f"n_{name}" for c in some)
+    twice = [{r, a} for c, r, a in snp if _class_of(c) == "n_hom_alt"]
+    out["n_hom_alt_transition"] = sum(s in ({"A", "G"}, {"C", "T"}) for s in twice)
+    out["n_hom_alt_transversion"] = len(twice) - out["n_hom_alt_transition"]
+    for name, some in (("insertion", insertion), ("deletion", deletion)):
+        out[f"n_hom_alt_{name}"] = sum(_class_of(c) == "n_hom_alt" for c in some)
     for reason in REASONS:
         out[f"missing_{reason}"] = sum(c.call is None and c.reason == reason for c in cells)
     for low in range(0, 100, 10):

@@ -78,6 +78,7 @@ def count(
             group = "snp" if snp else "indel" if what in ("insertion", "deletion") else "neither"
             own[f"n_het_{group}"] += call == 1
             own[f"n_hom_alt_{group}"] += call == 2 and not haploid
+            own[f"n_hom_alt_{what}"] += call == 2 and not haploid
     return [dict(one) for one in samples], [{k: dict(v) for k, v in one.items()} for one in regions]
 
 

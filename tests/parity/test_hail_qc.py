@@ -185,6 +185,7 @@ def test_rates_of_samples(sides: Sides) -> None:
     assert near(sides.over("sample_qc", "call_rate"), sides.sample("call_rate"))
     assert near(sides.over("sample_qc", "r_het_hom_var"), sides.sample("het_hom"))
     assert near(sides.over("ti") / sides.over("tv"), sides.sample("ti_tv"))
+    assert near(sides.over("sample_qc", "r_ti_tv"), sides.sample("ti_tv_copies"))
 
 
 def test_inbreeding_of_samples(sides: Sides) -> None:

@@ -44,6 +44,7 @@ SAMPLE_COUNTS = (
     "het_ref_reads", "het_alt_reads", "hom_alt_ref_reads", "hom_alt_alt_reads",
     *(f"missing_{reason}" for reason in REASONS[1:]), *(f"n_gq_{10 * decade:02d}" for decade in range(10)),
     "n_singleton_transition", "n_singleton_transversion", "charr_sum_nano", "n_charr",
+    "n_hom_alt_transition", "n_hom_alt_transversion", "n_hom_alt_insertion", "n_hom_alt_deletion",
 )  # fmt: skip
 """Counts of each sample over rows. n_snp to n_transversion count alternate alleles carried (rows, not copies); n_gq_*
 called genotypes by decade of GQ (n_gq_90: 90 and more). charr_sum_nano: see docs/methods/joint.md."""

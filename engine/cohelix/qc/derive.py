@@ -90,6 +90,10 @@ def _of_samples(callset: Callset) -> Metrics:
             found[metric] = _over(count[numerator], count[denominator])
     if "n_snp" in count:
         found["snp_indel"] = _over(count["n_snp"], count["n_insertion"] + count["n_deletion"])
+    for metric, top, bottom in (("ti_tv", "transition", "transversion"), ("ins_del", "insertion", "deletion")):
+        if f"n_hom_alt_{top}" in count:  # copies: a homozygous alternate has two
+            both = [count[f"n_{change}"] + count[f"n_hom_alt_{change}"] for change in (top, bottom)]
+            found[f"{metric}_copies"] = _over(*both)
     decades = {int(name[5:]): values for name, values in count.items() if name.startswith("n_gq_")}
     if decades:
         good = np.sum([values for decade, values in decades.items() if decade >= 20], axis=0)

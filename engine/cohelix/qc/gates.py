@@ -46,7 +46,8 @@ _REASONS = (
 METRICS: dict[str, tuple[str, ...]] = {
     "samples": (
         "call_rate", "mean_depth", "mean_coverage", "coverage_10x", "coverage_20x", "coverage_30x",
-        "n_snp", "n_insertion", "n_deletion", "ti_tv", "ins_del", "snp_indel", "het_hom_snp", "het_hom_indel",
+        "n_snp", "n_insertion", "n_deletion", "ti_tv", "ins_del", "ti_tv_copies", "ins_del_copies",
+        "snp_indel", "het_hom_snp", "het_hom_indel",
         "het_hom", "n_singleton", "singleton_ti_tv", "n_transition", "n_transversion", "n_novel",
         "mean_gq", "share_gq20", "f_inbreeding", "n_called", "n_missing",
         *(f"missing_{reason}" for reason in _REASONS),

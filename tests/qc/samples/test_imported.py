@@ -63,6 +63,11 @@ def test_metrics_are_ratios_of_counts_and_absent_where_reads_are_needed(tmp_path
             ("ti_tv", own["n_transition"], own["n_transversion"]),
             ("ins_del", own.get("n_insertion", 0), own.get("n_deletion", 0)),
             ("snp_indel", own["n_snp"], indels),
+            ("ti_tv_copies", *(own[f"n_{c}"] + own.get(f"n_hom_alt_{c}", 0) for c in ("transition", "transversion"))),
+            (
+                "ins_del_copies",
+                *(own.get(f"n_{c}", 0) + own.get(f"n_hom_alt_{c}", 0) for c in ("insertion", "deletion")),
+            ),
             ("het_hom_snp", own["n_het_snp"], own.get("n_hom_alt_snp", 0)),
             ("singleton_ti_tv", own.get("n_singleton_transition", 0), own.get("n_singleton_transversion", 0)),
         ):

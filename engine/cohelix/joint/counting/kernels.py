@@ -16,6 +16,8 @@ HAPLOID_REF, HAPLOID_ALT = 3, 4
 _REASONS = len(schema.REASONS) - 1
 _MISSING = SAMPLE_COUNTS.index("missing_no_data")
 _GQ = SAMPLE_COUNTS.index("n_gq_00")
+_HOM_ALT_SUBSTITUTION = SAMPLE_COUNTS.index("n_hom_alt_transition")
+_HOM_ALT_INDEL = SAMPLE_COUNTS.index("n_hom_alt_insertion")
 _SINGLETON = SAMPLE_COUNTS.index("n_singleton")
 _SINGLETON_SUBSTITUTION = SAMPLE_COUNTS.index("n_singleton_transition")
 
@@ -67,12 +69,14 @@ def count_sample(
         out[9 + kind] += 1
     if substitution > 0:
         out[11 + substitution] += 1
+        out[_HOM_ALT_SUBSTITUTION + substitution - 1] += cell == 2
     if kind == 0:
         out[14] += cell == 1
         out[15] += cell == 2
     elif kind < 3:
         out[16] += cell == 1
         out[17] += cell == 2
+        out[_HOM_ALT_INDEL + kind - 1] += cell == 2
     if reads >= 0 and ref_reads >= 0:
         if cell == 1:
             out[23] += ref_reads

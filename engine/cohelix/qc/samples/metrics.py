@@ -112,6 +112,10 @@ def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     return out
 
 
+CHANGES = ("transition", "transversion", "insertion", "deletion")
+"""What is counted by copies as well."""
+
+
 def metrics_of(counts: SampleCounts, stated: Sequence[str]) -> dict[str, np.ndarray]:
     """Metrics (samples,) by name: int64 where they are counts, float64 where they are shares and ratios.
 
@@ -139,12 +143,16 @@ def inbreeding(observed: np.ndarray, called: np.ndarray, expected: np.ndarray) -
 
 
 def _alleles(own: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Alternate alleles carried (rows, not copies), and their ratios."""
+    """Alternate alleles carried (rows, not copies), and their ratios; `*_copies` of copies, as gnomAD."""
     plain = ("n_snp", "n_insertion", "n_deletion", "n_transition", "n_transversion", "n_singleton")
     out = {name: own[name] for name in plain}
     out["snp_indel"] = ratio(own["n_snp"], own["n_insertion"] + own["n_deletion"])
     out["ti_tv"] = ratio(own["n_transition"], own["n_transversion"])
     out["ins_del"] = ratio(own["n_insertion"], own["n_deletion"])
+    if "n_hom_alt_transition" in own:
+        copies = {name: own[f"n_{name}"] + own[f"n_hom_alt_{name}"] for name in CHANGES}
+        out["ti_tv_copies"] = ratio(copies["transition"], copies["transversion"])
+        out["ins_del_copies"] = ratio(copies["insertion"], copies["deletion"])
     out["het_hom"] = ratio(own["n_het"], own["n_hom_alt"])
     out["het_hom_snp"] = ratio(own["n_het_snp"], own["n_hom_alt_snp"])
     out["het_hom_indel"] = ratio(own["n_het_indel"], own["n_hom_alt_indel"])
