@@ -181,3 +181,12 @@ def test_places_that_cannot_hold_what_is_written(tmp_path: Path) -> None:
         assert "outside of the folder" in message
     (tmp_path / "other" / "_commit").mkdir(parents=True)
     assert "within" in _refused(tmp_path, ConfigError, one, callset=str(tmp_path / "other" / "x.callset"))
+
+
+def test_what_is_not_known_is_null(tmp_path: Path) -> None:
+    _run(tmp_path, _write(tmp_path, "a.vcf", _vcf(form="GT")))
+    for name in ("array_metrics.parquet", "marker_metrics.parquet"):
+        table = pq.read_table(tmp_path / "qc" / name)
+        floats = [table.column(field.name).to_pylist() for field in table.schema if field.type == "double"]
+        assert any(None in values for values in floats)
+        assert all(value is None or value == value for values in floats for value in values)

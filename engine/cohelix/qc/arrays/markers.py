@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -195,7 +196,17 @@ def table_of(
             name: np.ascontiguousarray(counts.all[:, k]) for k, name in enumerate(("n_aa", "n_ab", "n_bb", "n_no_call"))
         },
     }
-    return pa.table(columns | metrics)
+    return pa.table(columns | {name: column(values) for name, values in metrics.items()})
+
+
+def column(values: Any) -> pa.Array:
+    """As `sample_metrics.parquet` has it: null where nothing is known, which is NaN of numbers and "" of words."""
+    found = np.asarray(values)
+    if found.dtype.kind == "f":
+        return pa.array(found, mask=np.isnan(found))
+    if found.dtype.kind in "UO":
+        return pa.array([value or None for value in found.tolist()], pa.string())
+    return pa.array(found)
 
 
 def strand_report(status: Sequence[str], placed: Sequence[Placed]) -> list[tuple[str, str, int]]:

@@ -283,7 +283,7 @@ def _write(
     columns = people.columns | {"n_duplicates": twins}
     of_samples = gates_.evaluate(gates, _asked(columns))
     failed = np.bincount(of_samples.table.column("row").to_numpy(), minlength=n)
-    written = {name: _column(values) for name, values in (columns | {"n_flags": failed}).items()}
+    written = {name: markers.column(values) for name, values in (columns | {"n_flags": failed}).items()}
     pq.write_table(pa.table(written), folder / "array_metrics.parquet", compression="zstd")
     of_markers = markers.table_of(cohort, judged.placed, judged.status, judged.counts, judged.metrics)
     pq.write_table(of_markers, folder / "marker_metrics.parquet", compression="zstd")
@@ -293,14 +293,6 @@ def _write(
     lines = [f"{name}\t{out}\t{count}" for name, out, count in markers.strand_report(judged.status, judged.placed)]
     (folder / "strand_report.tsv").write_text("\n".join(["strand\tbecame\tmarkers", *lines]) + "\n")
     return Flags(table, (*of_samples.not_evaluated, *judged.flags.not_evaluated))
-
-
-def _column(values: Any) -> pa.Array:
-    """As in `sample_metrics.parquet`: null where nothing is known, which is NaN of numbers and "" of words."""
-    found = np.asarray(values)
-    if found.dtype.kind == "f":
-        return pa.array(found, mask=np.isnan(found))
-    return pa.array([value or None for value in values], pa.string()) if found.dtype.kind == "U" else pa.array(found)
 
 
 def _write_summary(
