@@ -29,16 +29,26 @@ def cohort(tmp_path: Path) -> Path:
         {"person": k, "human": min(k, 1) if k in (1, 3) else k, "karyotype": karyotype, "reported_sex": "female"}
         for k, karyotype in enumerate(karyotypes)
     ]
-    plain = {"low_coverage": False, "contamination": 0.0, "swapped_with": None, "failed": None, "coverage": 30.0}
+    plain = {
+        "low_coverage": False,
+        "contamination": 0.0,
+        "contaminant": None,
+        "swapped_with": None,
+        "failed": None,
+        "coverage": 30.0,
+    }
     samples = [
         plain | {"sample_id": f"{kind[0]}{k}", "kind": kind, "sample": k, "person": k}
         for kind in ("wgs", "array") for k in range(4) if (kind, k) != ("wgs", 3)
     ]  # fmt: skip
     of = {row["sample_id"]: row for row in samples}
+    of["w1"]["contaminant"] = 0
     of["w1"]["contamination"], of["w2"]["low_coverage"], of["w2"]["coverage"] = 0.05, True, 10.0
     of["a0"]["swapped_with"], of["a1"]["swapped_with"], of["a2"]["failed"] = 1, 0, True
     write(tmp_path / "truth" / "samples.parquet", samples)
     write(tmp_path / "truth" / "people.parquet", people)
+    pairs = [{"person1": 0, "person2": 2, "expected": 0.25}, {"person1": 0, "person2": 1, "expected": 0.0625}]
+    write(tmp_path / "truth" / "kinship.parquet", pairs)
     return tmp_path
 
 
@@ -79,6 +89,16 @@ def test_what_is_missed_and_what_is_false(cohort: Path) -> None:
     lines = compare_qc(cohort, measured(cohort, **wrong))
     for failure in ("low coverage", "contamination of 5 %", "sex-chromosome aneuploidy", "reported sex is another"):
         assert found(failure, lines) == (1, 0, 1), failure
+
+
+def test_dna_of_a_relative_is_counted_apart(cohort: Path) -> None:
+    samples = pq.read_table(cohort / "truth" / "samples.parquet").to_pylist()
+    row = next(row for row in samples if row["sample_id"] == "w2")
+    row["contamination"], row["contaminant"] = 0.05, 0
+    write(cohort / "truth" / "samples.parquet", samples)
+    lines = compare_qc(cohort, measured(cohort, w2={"contamination": 0.01}))
+    assert found("contamination of 5 %", lines) == (1, 1, 0)
+    assert found("contamination of 5 %, a relative's", lines) == (1, 0, 0)
 
 
 @pytest.mark.parametrize(("partner", "named"), [("w0", 2), ("w2", 1)])

@@ -21,6 +21,10 @@ TWO_CLASSES = {"XX": "female", "XXX": "female", "XY": "male", "XYY": "male"}
 """Karyotypes that a reported sex can agree with."""
 
 
+FIRST_DEGREE = 0.2
+"""Kinship from which on two people are parent and child, sibs, or twins (0.25, 0.5)."""
+
+
 @dataclass(frozen=True)
 class Line:
     """planted: samples (or pairs) with the failure. found: those that were found. false: others that were.
@@ -43,11 +47,13 @@ def compare_qc(
     with reading("truth"):
         truth = {row["sample_id"]: row for row in _rows(cohort / "truth" / "samples.parquet")}
         people = {row["person"]: row for row in _rows(cohort / "truth" / "people.parquet")}
+        kinship = _rows(cohort / "truth" / "kinship.parquet")
+    close = {frozenset((row["person1"], row["person2"])) for row in kinship if row["expected"] >= FIRST_DEGREE}
     lines: list[Line] = []
     if samples is not None:
-        lines += _of_samples(_measured(samples / "sample_metrics.parquet", truth), truth, people)
+        lines += _of_samples(_measured(samples / "sample_metrics.parquet", truth), truth, people, close)
     if arrays is not None:
-        lines += _of_arrays(_measured(arrays / "array_metrics.parquet", truth), truth)
+        lines += _of_arrays(_measured(arrays / "array_metrics.parquet", truth), truth, close)
     if concordance is not None:
         links = _rows_of(concordance / "concordance.parquet")
         partners = _rows_of(concordance / "partners.parquet")
@@ -93,14 +99,15 @@ def _measured(path: Path, truth: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _of_samples(
-    measured: dict[str, dict[str, Any]], truth: dict[str, dict[str, Any]], people: dict[int, dict[str, Any]]
-) -> list[Line]:
+    measured: dict[str, dict[str, Any]], truth: dict[str, dict[str, Any]], people: dict[int, dict[str, Any]],
+    close: set[frozenset[int]],
+) -> list[Line]:  # fmt: skip
     planted = {sample: truth[sample] for sample in measured}
     low = {sample for sample, row in planted.items() if row["low_coverage"]}
     deep = [planted[s]["coverage"] for s in measured if s not in low]
     cut = (max((planted[s]["coverage"] for s in low), default=0.0) + min(deep, default=np.inf)) / 2
     lines = [_line("low coverage", measured, low, lambda row: row["mean_coverage"] < cut, _depths(measured, planted))]
-    lines += _contaminations(measured, planted, "contamination", "contamination")
+    lines += _contaminations(measured, planted, close, "contamination", "contamination")
     made = {sample: people[row["person"]]["karyotype"] for sample, row in planted.items()}
     karyotypes = {sample: "X0" if karyotype == "X" else karyotype for sample, karyotype in made.items()}
     odd = {sample for sample, karyotype in karyotypes.items() if karyotype not in ("XX", "XY")}
@@ -123,11 +130,13 @@ def _of_samples(
     return lines
 
 
-def _of_arrays(measured: dict[str, dict[str, Any]], truth: dict[str, dict[str, Any]]) -> list[Line]:
+def _of_arrays(
+    measured: dict[str, dict[str, Any]], truth: dict[str, dict[str, Any]], close: set[frozenset[int]]
+) -> list[Line]:
     planted = {sample: truth[sample] for sample in measured}
     failed = {sample for sample, row in planted.items() if row["failed"]}
     lines = [_line("array call rate under 0.98", measured, failed, lambda row: row["array_call_rate"] < 0.98)]
-    return lines + _contaminations(measured, planted, "array_contamination", "array contamination")
+    return lines + _contaminations(measured, planted, close, "array_contamination", "array contamination")
 
 
 def _of_links(
@@ -174,17 +183,25 @@ def _depths(measured: dict[str, dict[str, Any]], planted: dict[str, dict[str, An
 
 
 def _contaminations(
-    measured: dict[str, dict[str, Any]], planted: dict[str, dict[str, Any]], metric: str, name: str
-) -> list[Line]:
-    """For each planted share: found where nearer to it than to none; off by so many points of a hundred at most."""
+    measured: dict[str, dict[str, Any]], planted: dict[str, dict[str, Any]], close: set[frozenset[int]], metric: str,
+    name: str,
+) -> list[Line]:  # fmt: skip
+    """For each planted share: found where nearer to it than to none; off by so many points of a hundred at most.
+
+    DNA of a parent, child, sib or twin is counted apart: it shows at few sites, a twin's at none.
+    """
+    values = {sample: row[metric] or 0.0 for sample, row in measured.items()}
+    clean = [value for sample, value in values.items() if not planted[sample]["contamination"]]
+    most = f"; clean samples up to {100 * max(clean):.2f} %" if clean else ""
+    shares: dict[tuple[bool, float], list[float]] = {}
+    for sample, row in planted.items():
+        if row["contamination"]:
+            is_close = frozenset((row["person"], row["contaminant"])) in close
+            shares.setdefault((is_close, row["contamination"]), []).append(values[sample])
     lines = []
-    clean = [row[metric] or 0.0 for sample, row in measured.items() if not planted[sample]["contamination"]]
-    for share in sorted({row["contamination"] for row in planted.values() if row["contamination"]}):
-        values = [measured[s][metric] or 0.0 for s, row in planted.items() if row["contamination"] == share]
-        off = max(abs(value - share) for value in values)
-        found, false = (sum(value > share / 2 for value in some) for some in (values, clean))
-        most = f"; clean samples up to {100 * max(clean):.2f} %" if clean else ""
-        lines.append(
-            Line(f"{name} of {100 * share:g} %", len(values), found, false, f"within {100 * off:.2f} points{most}")
-        )
+    for (is_close, share), found in sorted(shares.items()):
+        off = max(abs(value - share) for value in found)
+        near, false = (sum(value > share / 2 for value in some) for some in (found, clean))
+        title = f"{name} of {100 * share:g} %" + (", a relative's" if is_close else "")
+        lines.append(Line(title, len(found), near, false, f"within {100 * off:.2f} points{most}"))
     return lines
