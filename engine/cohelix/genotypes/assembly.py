@@ -258,7 +258,7 @@ def destination(
     if existing is not None and existing.kind != callset.KIND:
         raise InputError(f"{root} is a {existing.kind} data set; a callset needs a folder of its own.")
     if existing is not None and not overwrite:
-        raise ConfigError(f"{root} holds a callset already. Choose another folder, or ask to overwrite it.")
+        raise ConfigError(f"{root} holds a callset already. Choose another folder, or import with --force.")
     record = provenance("genotypes import", params, [("genotypes", _sha256(path)) for path in inputs])
     after = existing.version if existing else 0
     writer = dataset.begin(root, callset.KIND, record["digest"], after=after)
