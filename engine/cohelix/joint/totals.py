@@ -100,7 +100,7 @@ class Sums:
 
     def contamination_table(self) -> pa.Table:
         """A row per sample: genotypes, the log-likelihood of their reads (1e-6) for each share of the grid at the best
-        of what else is not known, and how the other person's genotypes lean to the sample's (NaN: no other's reads).
+        of what else is not known, and how the other person's genotypes lean to the sample's (null: no other's reads).
         """
         n_samples, size = len(self.samples), len(CONTAMINATION_GRID)
         grid, rho = profile(self.contamination[:, 1:])
@@ -111,7 +111,7 @@ class Sums:
                 "sample": store.column(np.arange(n_samples, dtype=np.int32)),
                 "n_sites": store.column(self.contamination[:, 0]),
                 "grid": pa.ListArray.from_arrays(offsets, values),
-                "rho": store.column(rho),
+                "rho": pa.array(rho, from_pandas=True),  # null where it is not known
             }
         )
 
