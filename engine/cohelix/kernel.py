@@ -6,8 +6,10 @@ Floating-point flags stay strict: NaN is data here, and `fastmath=True` breaks i
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
@@ -30,6 +32,19 @@ REGISTRY: dict[str, Callable[..., Any]] = {}
 """Every compiled kernel by `module.name`; tests check that each has an oracle or a direct test."""
 
 
+def _sources() -> str:
+    """sha256 over the files that machine code comes from: kernels, and the tables whose columns they number."""
+    package = Path(__file__).parent
+    files = [Path(__file__), package / "genome.py", *package.rglob("kernels.py"), *package.rglob("schema.py")]
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+SOURCES = _sources()
+
+
 def kernel(function: F) -> F:
     """Compile `function`, keep the machine code on disk, release the GIL while it runs.
 
@@ -48,6 +63,10 @@ def leaf(function: F) -> F:
 
 def _compile(function: F, options: dict[str, Any]) -> F:
     compiled = numba.njit(cache=True, nogil=True, error_model="numpy", boundscheck=False, **options)(function)
+    if is_compiled():
+        # Numba looks at the function's own file only; what it calls, and constants that it takes in, are in others.
+        kept = compiled._cache._cache_file
+        kept._source_stamp = (kept._source_stamp, SOURCES)
     REGISTRY[f"{function.__module__}.{function.__name__}"] = compiled
     return compiled  # type: ignore[no-any-return]
 
