@@ -92,10 +92,10 @@ def register(job: Job) -> None:
 
 
 def discover() -> dict[str, Job]:
-    """All jobs, noun by noun: importing a noun's module registers its own."""
+    """All jobs, noun by noun, whichever was imported first: importing a noun's module registers its own."""
     for path in sorted(HERE.glob("jobs_*.py")):
         importlib.import_module(f"benchmarks.{path.stem}")
-    return JOBS
+    return dict(sorted(JOBS.items(), key=lambda job: job[1].run.__module__))
 
 
 def chosen(engines: dict[str, Engine], names: str | None) -> list[Engine]:
