@@ -22,10 +22,10 @@ from cohelix import storage
 from cohelix.dataset import digest_of
 from cohelix.errors import ConfigError, InputError
 from cohelix.genotypes.callset import Callset, open_callset, parquet_bytes
+from cohelix.genotypes.inputs import SAMPLE_COLUMNS, read_table, texts
+from cohelix.genotypes.outputs import new_folder
 from cohelix.qc.derive import Metrics, derive, read_measured, stated_sexes
 from cohelix.qc.gates import Gate, GateSet, in_words, load_gates
-from cohelix.qc.inputs import SAMPLE_COLUMNS, read_table, texts
-from cohelix.qc.outputs import new_folder
 
 Value = float | str | None
 COMPARE: dict[str, Callable[[float, float], bool]] = {

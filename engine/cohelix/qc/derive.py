@@ -14,8 +14,8 @@ import pyarrow as pa
 from cohelix import genome
 from cohelix.errors import InputError
 from cohelix.genotypes.callset import Callset
+from cohelix.genotypes.inputs import SAMPLE_COLUMNS, read_table
 from cohelix.qc.gates import METRICS, TEXT_METRICS
-from cohelix.qc.inputs import SAMPLE_COLUMNS, read_table
 from cohelix.qc.schema import SampleQcParams
 
 Metrics = dict[str, np.ndarray]

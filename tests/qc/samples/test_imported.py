@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cohelix.genome import REGIONS
-from cohelix.qc.inputs import Frequencies, read_frequencies
+from cohelix.genotypes.inputs import Frequencies, read_frequencies
 from cohelix.qc.samples import imported, metrics, novel
 from cohelix.runtime.local import LocalRuntime
 from tests.oracles import samples as oracle

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cohelix.genotypes.inputs import Groups
 from cohelix.qc.gates import FLAGS, OutlierRule
-from cohelix.qc.inputs import Groups
 from cohelix.qc.samples import outliers
 from tests.oracles import samples as oracle
 

@@ -21,6 +21,8 @@ import pyarrow.parquet as pq
 from cohelix import genome, storage
 from cohelix.errors import ConfigError
 from cohelix.genotypes import assembly
+from cohelix.genotypes.inputs import digests_of, read_frequencies, read_sexes
+from cohelix.genotypes.outputs import check_outside, new_folder
 from cohelix.provenance import provenance
 from cohelix.qc import gates as gates_
 from cohelix.qc.arrays import duplicates, inputs, intensities, kernels, markers, merge, samples, strands
@@ -30,8 +32,6 @@ from cohelix.qc.arrays.intensities import ArrayBatch, ArrayFile
 from cohelix.qc.arrays.manifest import read_manifest
 from cohelix.qc.arrays.strands import Bases, Placed
 from cohelix.qc.gates import Flags, GateSet
-from cohelix.qc.inputs import digests_of, read_frequencies, read_sexes
-from cohelix.qc.outputs import check_outside, new_folder
 from cohelix.qc.schema import ArrayQcParams
 from cohelix.runtime.protocol import Runtime
 

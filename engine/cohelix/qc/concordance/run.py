@@ -16,14 +16,14 @@ import pyarrow.parquet as pq
 from cohelix.dataset import Commit, digest_of
 from cohelix.errors import InputError
 from cohelix.genotypes.callset import Callset, open_callset
+from cohelix.genotypes.inputs import Links, read_links
+from cohelix.genotypes.outputs import new_folder
 from cohelix.provenance import provenance
 from cohelix.qc.concordance import likelihood, partners, sites
 from cohelix.qc.concordance.fingerprints import read_fingerprints
 from cohelix.qc.concordance.likelihood import GENOTYPES, MODELS, Compared
 from cohelix.qc.concordance.partners import Linked, Partner
 from cohelix.qc.concordance.sites import FingerprintSites
-from cohelix.qc.inputs import Links, read_links
-from cohelix.qc.outputs import new_folder
 from cohelix.qc.schema import ConcordanceParams
 from cohelix.runtime.protocol import Runtime
 
@@ -47,7 +47,7 @@ def qc_concordance(
 ) -> dict[str, Any]:
     """Write concordance.parquet, partners.parquet and qc.json to the folder `out`. Returns what qc.json holds.
 
-    arrays, wgs: callsets. links: a table of pairs (`cohelix.qc.inputs.read_links`).
+    arrays, wgs: callsets. links: a table of pairs (`cohelix.genotypes.inputs.read_links`).
     Raises ReferenceMismatch where builds differ, InputError where no site or no link can be compared.
     """
     of_arrays, of_wgs = open_callset(arrays), open_callset(wgs)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cohelix.errors import InputError
-from cohelix.qc import inputs
+from cohelix.genotypes import inputs
 from cohelix.qc.gates import METRICS, TEXT_METRICS
 from cohelix.qc.samples.tables import is_count
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cohelix.genotypes.callset import Callset, Shard
+from cohelix.genotypes.inputs import Frequencies
 from cohelix.genotypes.packed.counting import tally_samples
 from cohelix.genotypes.packed.reader import open_packed, rows_of_block
-from cohelix.qc.inputs import Frequencies
 from cohelix.runtime.protocol import Runtime
 
 

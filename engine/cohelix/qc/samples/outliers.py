@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pyarrow as pa
 
+from cohelix.genotypes.inputs import Groups
 from cohelix.qc.gates import FLAGS, NotEvaluated, OutlierRule
-from cohelix.qc.inputs import Groups
 
 MAD_SCALE = 1.4826
 """gnomad_methods get_median_and_mad_expr: a MAD so scaled is the SD of a normal distribution."""

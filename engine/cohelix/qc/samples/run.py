@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 from cohelix import storage
 from cohelix.dataset import digest_of
 from cohelix.errors import InputError
+from cohelix.genotypes import inputs
 from cohelix.genotypes.callset import Callset, open_callset
+from cohelix.genotypes.outputs import new_folder, write_parquet, write_tsv
 from cohelix.provenance import provenance
-from cohelix.qc import inputs
 from cohelix.qc.gates import Flags, GateSet, evaluate, load_gates, record
-from cohelix.qc.outputs import new_folder
 from cohelix.qc.samples import tables
 from cohelix.qc.samples.batches import batch_effects
 from cohelix.qc.samples.contamination import contamination_of
@@ -63,8 +63,9 @@ def qc_samples(
 ) -> dict[str, Any]:
     """Write the folder `out`, which appears whole. Returns what its qc.json holds.
 
-    pcs, ancestry, sexes, frequencies: tables as in `qc.inputs`. arrays, concordance: folders that `cohelix qc arrays`
-    and `cohelix qc concordance` made. measured: a table of metrics that others measured; they stand in for ours.
+    pcs, ancestry, sexes, frequencies: tables as in `genotypes.inputs`. arrays, concordance: folders that
+    `cohelix qc arrays` and `cohelix qc concordance` made. measured: a table of metrics that others measured; they
+    stand in for ours.
     """
     rules = load_gates(gates, "samples")
     callset = open_callset(callset_root)
@@ -228,14 +229,14 @@ def _write(
 ) -> None:
     ids = handed.sample_ids
     table = tables.metrics_table(ids, handed.ancestry.get("ancestry_pred_other"), handed.batches, metrics)
-    tables.write_parquet(folder / "sample_metrics.parquet", table)
-    tables.write_parquet(folder / "sample_flags.parquet", pa.concat_tables([flags.table, outliers.flags]))
+    write_parquet(folder / "sample_metrics.parquet", table)
+    write_parquet(folder / "sample_flags.parquet", pa.concat_tables([flags.table, outliers.flags]))
     if outliers.residuals:
-        tables.write_parquet(folder / "residuals.parquet", tables.residuals_table(ids, outliers))
+        write_parquet(folder / "residuals.parquet", tables.residuals_table(ids, outliers))
     sexes = tables.sexes_rows(ids, found.sex_inferred, found.karyotype)
-    tables.write_tsv(folder / "sexes.tsv", ("sample_id", "sex", "karyotype"), sexes)
+    write_tsv(folder / "sexes.tsv", ("sample_id", "sex", "karyotype"), sexes)
     rows = tables.genomic_metrics_rows(ids, handed.stated, table)
-    tables.write_tsv(folder / "genomic_metrics.tsv", tables.GENOMIC_METRICS, rows)
+    write_tsv(folder / "genomic_metrics.tsv", tables.GENOMIC_METRICS, rows)
     columns, flagged = tables.flagged_samples(ids, handed.ancestry, metrics, outliers)
-    tables.write_tsv(folder / "flagged_samples.tsv", columns, flagged)
+    write_tsv(folder / "flagged_samples.tsv", columns, flagged)
     (folder / "qc.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from cohelix.genotypes.callset import parquet_bytes
 from cohelix.qc.gates import METRICS, TEXT_METRICS
 from cohelix.qc.samples.outliers import Outliers
 
@@ -62,24 +60,6 @@ def residuals_table(sample_ids: Sequence[str], outliers: Outliers) -> pa.Table:
     return pa.table(
         columns | {f"{name}_residual": _column(values, pa.float64()) for name, values in outliers.residuals.items()}
     )
-
-
-def write_parquet(path: Path, table: pa.Table) -> None:
-    path.write_bytes(parquet_bytes(table))
-
-
-def write_tsv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    lines = ["\t".join(columns), *("\t".join(text_of(value) for value in row) for row in rows)]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def text_of(value: object) -> str:
-    """A field of a TSV: empty where nothing is known, numbers to six digits."""
-    if value is None or value != value:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def sexes_rows(sample_ids: Sequence[str], sexes: Sequence[str], karyotypes: Sequence[str]) -> list[list[object]]:

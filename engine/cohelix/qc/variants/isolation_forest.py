@@ -18,7 +18,7 @@ import pyarrow as pa
 from cohelix import genome
 from cohelix.errors import InputError
 from cohelix.genotypes import alleles
-from cohelix.qc.inputs import column_of, read_table, texts
+from cohelix.genotypes.inputs import column_of, read_table, texts
 from cohelix.qc.variants import kernels
 
 ANNOTATIONS = ("fs", "read_pos_rank_sum", "mq_rank_sum", "qd", "sor", "mq")

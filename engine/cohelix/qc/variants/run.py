@@ -22,11 +22,11 @@ from cohelix.dataset import Commit, FileEntry, Writer
 from cohelix.errors import ConfigError, ContractError, InputError
 from cohelix.genotypes.callset import Callset, Shard, open_callset, parquet_bytes
 from cohelix.genotypes.counts import CALLED
+from cohelix.genotypes.inputs import digests_of, read_groups, read_sexes
+from cohelix.genotypes.outputs import check_outside
 from cohelix.provenance import provenance
 from cohelix.qc import gates as gate_files
 from cohelix.qc.gates import GateSet
-from cohelix.qc.inputs import digests_of, read_groups, read_sexes
-from cohelix.qc.outputs import check_outside
 from cohelix.qc.schema import VariantQcParams
 from cohelix.qc.variants import filters, isolation_forest, table, vat
 from cohelix.qc.variants.annotations import annotations_of

@@ -1,14 +1,17 @@
-"""Where quality control writes: folders that appear whole, on a disk, and outside of data sets."""
+"""Folders of results: they appear whole, on a disk, outside of data sets; and the tables in them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+import pyarrow as pa
 
 from cohelix import storage
 from cohelix.errors import ConfigError
 from cohelix.folder import appearing_whole
+from cohelix.genotypes.callset import parquet_bytes
 
 
 def check_outside(path: str) -> None:
@@ -33,3 +36,21 @@ def new_folder(path: str) -> Iterator[Path]:
     check_outside(path)
     with appearing_whole(storage.local_path(path)) as folder:
         yield folder
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    path.write_bytes(parquet_bytes(table))
+
+
+def write_tsv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    lines = ["\t".join(columns), *("\t".join(text_of(value) for value in row) for row in rows)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def text_of(value: object) -> str:
+    """A field of a TSV: empty where nothing is known, numbers to six digits."""
+    if value is None or value != value:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

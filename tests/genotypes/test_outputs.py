@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cohelix.errors import ConfigError
-from cohelix.qc.outputs import check_outside, new_folder
+from cohelix.genotypes.outputs import check_outside, new_folder
 
 
 def test_a_folder_appears_whole_beside_a_data_set_and_not_within(tmp_path: Path) -> None:

@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cohelix.errors import InputError
-from cohelix.genotypes import alleles
-from cohelix.qc import inputs
+from cohelix.genotypes import alleles, inputs
 
 IDS = ["NA1", "NA2", "NA3", "NA4"]
 

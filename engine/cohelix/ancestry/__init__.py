@@ -1,0 +1,1 @@
+"""Where ancestry lies: principal components, projection, groups, distances and proportions."""
