@@ -100,9 +100,11 @@ class Callset:
         """Half calls and spanning deletions of the shard (`schema.PARTIAL`), None where there are none."""
         return None if shard.partial is None else self.table(shard.partial)
 
-    def table(self, path: str) -> pa.Table:
+    def table(self, path: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """One of the callset's Parquet files; `columns`: these only."""
         # not pq.read_table: that imports pandas and the dataset layer for one file
-        return pq.ParquetFile(pa.BufferReader(dataset.read_file(self.root, self.commit.entry(path)))).read()
+        file = pq.ParquetFile(pa.BufferReader(dataset.read_file(self.root, self.commit.entry(path))))
+        return file.read(None if columns is None else list(columns))
 
 
 def open_callset(root: str, *, version: int | None = None) -> Callset:

@@ -61,6 +61,20 @@ def pack_rows(block: np.ndarray, out: np.ndarray) -> None:
             out[row, sample >> 5] |= np.uint64(genotypes[sample] & 3) << np.uint64(2 * (sample & 31))
 
 
+@kernel
+def take_samples(block: np.ndarray, samples: np.ndarray, out: np.ndarray) -> None:
+    """Set `out` uint64 (variants, words) to the genotypes of `samples` int64 in the packed `block`."""
+    for row in range(block.shape[0]):
+        for word in range(out.shape[1]):
+            low, high = 32 * word, min(32 * word + 32, samples.size)
+            packed = np.uint64(0)
+            for place in range(low, high):
+                sample = np.uint64(samples[place])
+                genotype = (block[row, sample >> np.uint64(5)] >> ((sample & np.uint64(31)) << ONE)) & THREE
+                packed |= genotype << np.uint64(2 * (place - low))
+            out[row, word] = packed
+
+
 @leaf
 def clear_padding(out: np.ndarray, n_samples: int) -> None:
     """Set the places behind the last sample to 0."""
