@@ -1,0 +1,1 @@
+"""Principal components of standardised genotypes, over packed blocks."""
