@@ -109,8 +109,8 @@ def test_the_record_says_how_to_make_it_again(folder: Path) -> None:
 def test_truth_lies_apart(folder: Path) -> None:
     """Nothing that a pipeline reads tells who is whose relative, or what a true genotype is."""
     assert {path.name for path in folder.iterdir()} == {
-        "arrays", "cohort.callset", "cohort.json", "links.tsv", "omop", "phenotypes.tsv", "prs", "reference", "truth",
-        "wgs",
+        "arrays", "cohort.callset", "cohort.json", "links.tsv", "omop", "panel", "phenotypes.tsv", "prs", "reference",
+        "truth", "wgs",
     }  # fmt: skip
     columns = [row.split("\t") for row in (folder / "wgs" / "manifest.tsv").read_text().splitlines()[:1]]
     assert columns == [["sample_id", "path", "sex", "batch"]]

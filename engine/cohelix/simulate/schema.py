@@ -34,6 +34,8 @@ class CohortParams:
     withdrawn: share who took back consent. genotypes: "gvcf" (WGS files) or "callset" (PGEN
         directly, for sizes that no one would write gVCFs for) or "both".
     star_alleles: table of named haplotypes to place (TSV), "" for none, "example" for the one that comes with cohelix.
+    reference_people: people of each source who are not enrolled, as a reference panel with labels: enough of each for a
+        mean and a spread of its place among the principal components, and never more than half of the haplotypes make.
     """
 
     persons: int = 0
@@ -53,6 +55,7 @@ class CohortParams:
     withdrawn: float = 0.01
     genotypes: str = "gvcf"
     star_alleles: str = "example"
+    reference_people: int = 40
 
     def __post_init__(self) -> None:
         between("persons", self.persons, 0, MOST_PERSONS)
@@ -68,6 +71,7 @@ class CohortParams:
         between("mislabelled_sex", self.mislabelled_sex, 0.0, 0.5)
         between("private_sites", self.private_sites, 0.0, 1e-3)
         between("withdrawn", self.withdrawn, 0.0, 0.5)
+        between("reference_people", self.reference_people, 0, 10_000)
         choose("genotypes", self.genotypes, ("gvcf", "callset", "both"))
         for group, share in self.shares.items():
             choose("shares", group, GROUPS)

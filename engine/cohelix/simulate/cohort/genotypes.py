@@ -73,7 +73,7 @@ class RegionGenotypes:
     def __init__(self, context: Context, region: int) -> None:
         self._context, self._region = context, context.plan.regions[region]
         self._panel = context.panels[region]
-        self._pieces = _pieces(context, region)
+        self._pieces = pieces_of(context, region)
         offset = self._panel.sites.offset
         low = np.searchsorted(offset, self._pieces[:, 3])
         high = np.searchsorted(offset, self._pieces[:, 4])
@@ -156,7 +156,7 @@ def _all_own_sites(scratch: Path, n_blocks: int) -> tuple[pa.Table, np.ndarray]:
     return table.take(pa.array(order)), region[order]
 
 
-def _pieces(context: Context, region: int) -> np.ndarray:
+def pieces_of(context: Context, region: int) -> np.ndarray:
     """(n, 6): region, person, copy, start, end, row of everybody's pieces of a region."""
     parts = []
     for number in range(context.plan.n_blocks):

@@ -14,7 +14,7 @@ from cohelix.simulate.arrays import markers
 from cohelix.simulate.arrays.design import design_from
 from cohelix.simulate.arrays.manifest import write_manifest
 from cohelix.simulate.arrays.truth import ArrayTruth, write_markers
-from cohelix.simulate.cohort import genotypes
+from cohelix.simulate.cohort import genotypes, reference_people
 from cohelix.simulate.cohort.block import Made
 from cohelix.simulate.cohort.context import ARCHITECTURE, DESIGN, SCRATCH, Context, open_context, stars_of
 from cohelix.simulate.cohort.plan import Plan
@@ -170,7 +170,7 @@ def open_tables(plan: Plan, folder: Path, stack: ExitStack) -> Callable[[Made], 
 
 
 def write_genotypes(plan: Plan, folder: Path, record: dict[str, Any]) -> None:
-    """Of everybody, site by site: the phased truth beside gVCFs, or a callset where there are none."""
+    """Of everybody, site by site: the phased truth beside gVCFs, or a callset; then the people of the reference."""
     import pyarrow.parquet as pq
 
     context = open_context(plan, folder)
@@ -182,3 +182,4 @@ def write_genotypes(plan: Plan, folder: Path, record: dict[str, Any]) -> None:
         sexes = pq.read_table(folder / "truth" / "people.parquet", columns=["reported_sex"]).column(0).to_pylist()
         chosen = [(s["sample_id"], s["person"], sexes[s["person"]]) for s in samples if s["kind"] == "wgs"]
         genotypes.write_callset(context, folder / "cohort.callset", chosen, record)
+    reference_people.write_reference_people(context, folder / reference_people.FOLDER)
