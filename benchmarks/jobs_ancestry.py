@@ -1,21 +1,17 @@
-"""Jobs of relatedness and ancestry, all on one structured cohort (cohorts.py): what is measured is told of each job.
+"""Jobs of ancestry, on a structured cohort (cohorts.py).
 
 `ancestry-ld`: sites in linkage equilibrium (plink2: --indep-pairwise). `ancestry-pca`: ten components (plink2: --pca
-approx; Hail: hwe_normalized_pca, at a size it can do). `relatedness-king`: kinship of every pair from all sites
-(plink2: --make-king-table with a filter, so that neither writes millions of lines; Hail: king, at a size it can do).
-`relatedness-estimate`: ours as it runs by default, a screen and then all sites, beside the same command of plink2.
-`ancestry-place`: projection and groups of many people; ours alone. Neither our callset nor plink2's fileset is timed.
+approx; Hail: hwe_normalized_pca, at a size it can do). `ancestry-place`: projection and groups of many people; ours
+alone. Neither our callset nor plink2's fileset is timed.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import shutil
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -39,16 +35,14 @@ PLAN = (
 QUICK = ((600, 8_000, None),)
 PLACED, QUICK_PLACED, PANEL, PANEL_SITES = (100_000,), (2_000,), 2_000, 20_000
 COMPONENTS = 10
-CUTS = (2**-1.5, 2**-2.5, 2**-3.5, 2**-4.5)
-KEPT = 0.0442  # what all of them are asked for: third degree and closer
 WINDOW, R2 = ("1000", "kb"), 0.1
 
 
-def _plink2(work: Structured, *words: str | Path | float) -> list[str]:
+def plink2(work: Structured, *words: str | Path | float) -> list[str]:
     return ["plink2", "--threads", str(CORES), "--bfile", str(work.prefix), *map(str, words)]
 
 
-def _hail(what: str) -> Callable[[Structured, Path], Steps]:
+def hail(what: str) -> Callable[[Structured, Path], Steps]:
     def steps(work: Structured, folder: Path) -> Steps:
         words = [what, "--prefix", str(work.prefix), "--out", str(folder)]
         return [(what, [sys.executable, str(HERE / "peers" / "hail_ancestry.py"), *words])]
@@ -66,8 +60,8 @@ def _plink2_ld(work: Structured, folder: Path) -> Steps:
     """Lists the sites, and writes the fileset of them, as ours does."""
     names = ("--set-all-var-ids", "@:#")
     return [
-        ("prune", _plink2(work, *names, "--indep-pairwise", *WINDOW, 1, R2, "--out", folder / "ld")),
-        ("extract", _plink2(work, *names, "--extract", folder / "ld.prune.in", "--make-pgen", "--out", folder / "ld")),
+        ("prune", plink2(work, *names, "--indep-pairwise", *WINDOW, 1, R2, "--out", folder / "ld")),
+        ("extract", plink2(work, *names, "--extract", folder / "ld.prune.in", "--make-pgen", "--out", folder / "ld")),
     ]
 
 
@@ -85,7 +79,7 @@ def _ours_pca(work: Structured, folder: Path) -> Steps:
 
 
 def _plink2_pca(work: Structured, folder: Path) -> Steps:
-    return [("pca", _plink2(work, "--pca", "approx", COMPONENTS, "--out", folder / "pca"))]
+    return [("pca", plink2(work, "--pca", "approx", COMPONENTS, "--out", folder / "pca"))]
 
 
 def _ours_pca_counts(folder: Path) -> dict[str, Any]:
@@ -111,39 +105,6 @@ def _components(path: Path, first: str) -> dict[str, Any]:
     return {"samples": len(rows), "between": round(between(scores, labels_of(len(rows))), 4)}
 
 
-def _ours_king(*words: str) -> Callable[[Structured, Path], Steps]:
-    def steps(work: Structured, folder: Path) -> Steps:
-        argv = cohelix("relatedness", "estimate", work.made["callset"], "-o", folder / "relatedness", *words)
-        return [("estimate", argv)]
-
-    return steps
-
-
-def _plink2_king(work: Structured, folder: Path) -> Steps:
-    return [("king", _plink2(work, "--make-king-table", "--king-table-filter", KEPT, "--out", folder / "king"))]
-
-
-def _ours_king_counts(folder: Path) -> dict[str, Any]:
-    import pyarrow.parquet as pq
-
-    return _pairs(pq.read_table(folder / "relatedness" / "pairs.parquet", columns=["kinship"])["kinship"].to_pylist())
-
-
-def _king_table(name: str, column: str) -> Callable[[Path], dict[str, Any]]:
-    def counts(folder: Path) -> dict[str, Any]:
-        with (folder / name).open() as lines:
-            rows = csv.DictReader((line.removeprefix("#") for line in lines), delimiter="\t")
-            return _pairs([float(row[column]) for row in rows])
-
-    return counts
-
-
-def _pairs(kinship: list[float]) -> dict[str, Any]:
-    close = [one for one in kinship if one > KEPT]
-    found = Counter(sum(one <= cut for cut in CUTS) for one in close)
-    return {"third_or_closer": len(close), "pairs": {str(degree): found[degree] for degree in range(4)}}
-
-
 def _ours_place(work: Structured, folder: Path) -> Steps:
     model, projected = work.made["model"], folder / "projected"
     return [
@@ -167,7 +128,7 @@ def _nothing(folder: Path) -> dict[str, int]:
     return {}
 
 
-def _engine(name: str, steps: Callable[..., Steps], counts: Callable[[Path], dict[str, Any]]) -> Engine:
+def engine(name: str, steps: Callable[..., Steps], counts: Callable[[Path], dict[str, Any]]) -> Engine:
     version, missing = {
         "ours": (programs.cohelix_version, lambda: programs.cohelix_lacks("relatedness", "estimate")),
         "plink2": (programs.plink2_version, programs.lacks_program("plink2")),
@@ -176,36 +137,29 @@ def _engine(name: str, steps: Callable[..., Steps], counts: Callable[[Path], dic
     return Engine(name, version, steps, counts, _nothing, missing)
 
 
-_PLINK2_KING = _engine("plink2", _plink2_king, _king_table("king.kin0", "KINSHIP"))
 ENGINES = {
     "ancestry-ld": {
-        "ours": _engine("ours", _ours_ld, _ours_ld_counts), "plink2": _engine("plink2", _plink2_ld, _plink2_ld_counts),
+        "ours": engine("ours", _ours_ld, _ours_ld_counts), "plink2": engine("plink2", _plink2_ld, _plink2_ld_counts),
     },
     "ancestry-pca": {
-        "ours": _engine("ours", _ours_pca, _ours_pca_counts),
-        "plink2": _engine("plink2", _plink2_pca, _plink2_pca_counts),
-        "hail": _engine("hail", _hail("pca"), _hail_pca_counts),
+        "ours": engine("ours", _ours_pca, _ours_pca_counts),
+        "plink2": engine("plink2", _plink2_pca, _plink2_pca_counts),
+        "hail": engine("hail", hail("pca"), _hail_pca_counts),
     },
-    "relatedness-king": {
-        "ours": _engine("ours", _ours_king("--set", "relatedness.estimate.screen=false"), _ours_king_counts),
-        "plink2": _PLINK2_KING,
-        "hail": _engine("hail", _hail("king"), _king_table("king.tsv", "phi")),
-    },
-    "relatedness-estimate": {"ours": _engine("ours", _ours_king(), _ours_king_counts), "plink2": _PLINK2_KING},
 }  # fmt: skip
-PLACE = {"ours": _engine("ours", _ours_place, _ours_place_counts)}
+PLACE = {"ours": engine("ours", _ours_place, _ours_place_counts)}
 
 
-def _structured(*jobs: str) -> Callable[[argparse.Namespace, Bench], None]:
-    """All jobs take turns at the same genotypes, which are made once."""
+def structured(known: dict[str, dict[str, Engine]], *jobs: str) -> Callable[[argparse.Namespace, Bench], None]:
+    """All jobs take turns at the same genotypes, which are made once. known: the engines of each job."""
 
     def run(wish: argparse.Namespace, bench: Bench) -> None:
         for n_samples, n_variants, names in QUICK if wish.quick else PLAN:
             work = _made(bench.scratch / f"structured-{n_samples}", n_samples, n_variants)
             for job in jobs:
-                known = ENGINES[job]
-                wanted = [name for name in (wish.engines or names or ",".join(known)).split(",") if name in known]
-                take_turns(replace(work, job=job), chosen(known, ",".join(wanted)), bench)
+                wanted = (wish.engines or names or ",".join(known[job])).split(",")
+                engines = chosen(known[job], ",".join(name for name in wanted if name in known[job]))
+                take_turns(replace(work, job=job), engines, bench)
             shutil.rmtree(work.prefix.parent)
 
     return run
@@ -233,16 +187,11 @@ def _made(folder: Path, n_samples: int, n_variants: int) -> Structured:
 
 
 def _all(wish: argparse.Namespace, bench: Bench) -> None:
-    _structured(*ENGINES)(wish, bench)
+    structured(ENGINES, *ENGINES)(wish, bench)
     _place(wish, bench)
 
 
-KIN = ("third_or_closer", "pairs of third degree or closer")
 register(Job("ancestry", _all))
-register(Job("ancestry-ld", _structured("ancestry-ld"), "Sites in linkage equilibrium", ("rows", "sites kept")))
-register(Job("ancestry-pca", _structured("ancestry-pca"), "Ten principal components", ("samples", "people")))
-register(Job("relatedness-king", _structured("relatedness-king"), "KING-robust of all pairs, from all sites", KIN))
-register(
-    Job("relatedness-estimate", _structured("relatedness-estimate"), "Related pairs: a screen, then all sites", KIN)
-)
+register(Job("ancestry-ld", structured(ENGINES, "ancestry-ld"), "Sites in linkage equilibrium", ("rows", "sites kept")))
+register(Job("ancestry-pca", structured(ENGINES, "ancestry-pca"), "Ten principal components", ("samples", "people")))
 register(Job("ancestry-place", _place, "People placed among the components of a panel", ("samples", "people")))
