@@ -1,0 +1,1 @@
+"""Linkage disequilibrium: which of two correlated variants goes."""
