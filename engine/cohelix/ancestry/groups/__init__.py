@@ -1,0 +1,1 @@
+"""Ancestry groups from principal components: a random forest, genetic distances and admixture proportions."""
