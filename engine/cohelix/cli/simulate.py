@@ -111,3 +111,23 @@ def compare_qc(
     from cohelix.simulate import compare_qc as comparing
 
     typer.echo(comparing.as_text(comparing.compare_qc(cohort, samples, arrays, concordance)), nl=False)
+
+
+@app.command()
+def compare_ancestry(
+    cohort: Annotated[Path, typer.Argument(help="A folder of `cohelix simulate cohort`.")],
+    relatedness: Annotated[
+        Path | None, typer.Option("--relatedness", help="Folder of `cohelix relatedness estimate`.")
+    ] = None,
+    unrelated: Annotated[
+        Path | None, typer.Option("--unrelated", help="Folder of `cohelix relatedness prune`.")
+    ] = None,
+    ancestry: Annotated[Path | None, typer.Option("--ancestry", help="Folder of `cohelix ancestry assign`.")] = None,
+) -> None:
+    """What relatedness and ancestry found against what was planted: pairs by degree, groups, proportions.
+
+    Example: cohelix simulate compare-ancestry cohort --relatedness kin --ancestry groups
+    """
+    from cohelix.simulate import compare_ancestry as comparing
+
+    typer.echo(comparing.as_text(comparing.compare_ancestry(cohort, relatedness, unrelated, ancestry)), nl=False)

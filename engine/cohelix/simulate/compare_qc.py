@@ -61,9 +61,9 @@ def compare_qc(
     return lines
 
 
-def as_text(lines: Iterable[Line]) -> str:
-    """A table: failure, planted, found, false, detail; tabs between."""
-    rows = [("planted failure", "planted", "found", "false", "detail")]
+def as_text(lines: Iterable[Line], what: str = "planted failure") -> str:
+    """A table: failure (or `what` was planted), planted, found, false, detail; aligned."""
+    rows = [(what, "planted", "found", "false", "detail")]
     rows += [(line.failure, str(line.planted), str(line.found), str(line.false), line.detail) for line in lines]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     return "".join(
