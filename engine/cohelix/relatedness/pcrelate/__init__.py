@@ -1,0 +1,1 @@
+"""Kernels of PC-Relate; `cohelix.relatedness.pc_relate` calls them."""
