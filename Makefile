@@ -61,15 +61,28 @@ demo: $(BIN)/.demo
 	run cohelix qc arrays $(DEMO)/cohort/arrays/batch*.vcf.gz -o $(DEMO)/arrays-qc --callset $(DEMO)/arrays.callset \
 	  --reference $(DEMO)/cohort/reference/genome.fa.gz; \
 	run cohelix qc concordance $(DEMO)/arrays.callset $(DEMO)/cohort.callset --links $(DEMO)/cohort/links.tsv -o $(DEMO)/concordance; \
-	run cohelix qc samples $(DEMO)/cohort.callset -o $(DEMO)/samples-qc --arrays $(DEMO)/arrays-qc --concordance $(DEMO)/concordance; \
-	run cohelix simulate compare-qc $(DEMO)/cohort --samples $(DEMO)/samples-qc --arrays $(DEMO)/arrays-qc --concordance $(DEMO)/concordance; \
+	run cohelix qc samples $(DEMO)/cohort.callset -o $(DEMO)/first-qc --arrays $(DEMO)/arrays-qc --concordance $(DEMO)/concordance; \
 	run cohelix joint call $(DEMO)/cohort.calls -o $(DEMO)/cohort.callset --fasta $(DEMO)/cohort/reference/genome.fa.gz \
-	  --sexes $(DEMO)/samples-qc/sexes.tsv; \
-	run cohelix qc variants $(DEMO)/cohort.callset -o $(DEMO)/sites.qc; \
-	run cohelix qc report $(DEMO)/samples-qc $(DEMO)/sites.qc $(DEMO)/arrays-qc $(DEMO)/concordance -o $(DEMO)/qc/index.html
+	  --sexes $(DEMO)/first-qc/sexes.tsv; \
+	run cohelix genotypes import $(DEMO)/cohort/panel/genotypes.pgen -o $(DEMO)/panel.callset; \
+	run cohelix ancestry panel $(DEMO)/panel.callset --labels $(DEMO)/cohort/panel/labels.tsv -o $(DEMO)/reference.callset; \
+	run cohelix ancestry fit $(DEMO)/reference.callset -o $(DEMO)/pca --preset aou-v8; \
+	run cohelix ancestry project $(DEMO)/pca $(DEMO)/cohort.callset -o $(DEMO)/projected; \
+	run cohelix ancestry assign $(DEMO)/pca $(DEMO)/projected -o $(DEMO)/ancestry --preset aou-v8; \
+	run cohelix relatedness estimate $(DEMO)/cohort.callset -o $(DEMO)/relatedness --pcs $(DEMO)/projected/scores.tsv; \
+	run cohelix relatedness prune $(DEMO)/relatedness -o $(DEMO)/unrelated; \
+	run cohelix simulate compare-ancestry $(DEMO)/cohort --relatedness $(DEMO)/relatedness --unrelated $(DEMO)/unrelated \
+	  --ancestry $(DEMO)/ancestry; \
+	run cohelix qc samples $(DEMO)/cohort.callset -o $(DEMO)/samples-qc --arrays $(DEMO)/arrays-qc --concordance $(DEMO)/concordance \
+	  --pcs $(DEMO)/projected/scores.tsv --ancestry $(DEMO)/ancestry/ancestry_preds.tsv; \
+	run cohelix simulate compare-qc $(DEMO)/cohort --samples $(DEMO)/samples-qc --arrays $(DEMO)/arrays-qc --concordance $(DEMO)/concordance; \
+	run cohelix qc variants $(DEMO)/cohort.callset -o $(DEMO)/sites.qc --ancestry $(DEMO)/ancestry/ancestry_preds.tsv; \
+	run cohelix qc report $(DEMO)/samples-qc $(DEMO)/sites.qc $(DEMO)/arrays-qc $(DEMO)/concordance $(DEMO)/relatedness \
+	  $(DEMO)/unrelated $(DEMO)/pca $(DEMO)/projected $(DEMO)/ancestry -o $(DEMO)/qc/index.html
 	@echo; echo "Quality control is $(DEMO)/qc/index.html: open it in a browser."
 	@echo "Who was flagged, why and at which cut-off: $(DEMO)/samples-qc/sample_flags.parquet; TSVs beside it have All of Us's columns."
 	@echo "Pictures of the people are in $(DEMO)/cohort-report: *.png, and statistics.tsv beside what is published."
+	@echo "Relatives: $(DEMO)/relatedness/relatedness.tsv; ancestry groups: $(DEMO)/ancestry/ancestry_preds.tsv."
 	@echo "The callset is $(DEMO)/cohort.callset: genotypes/*.pgen (open them with plink2), sites/*.parquet, samples-*.parquet."
 
 test: setup
