@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -86,7 +87,8 @@ def pc_relate(matrix: Matrix, pcs: np.ndarray, pairs: np.ndarray, params: PcRela
     if len(pcs) != matrix.n_samples or (pairs.size and not 0 <= pairs.min() <= pairs.max() < matrix.n_samples):
         raise ContractError(f"{len(pcs)} scores or the pairs do not fit {matrix.n_samples} samples.")
     known = np.isfinite(pcs).all(axis=1)
-    out = PcRelate(*(np.full(len(pairs), np.nan) for _ in range(4)), np.zeros(len(pairs), np.int64))
+    kinship, ibd0, ibd1, ibd2 = np.full((4, len(pairs)), np.nan)
+    out = PcRelate(kinship, ibd0, ibd1, ibd2, np.zeros(len(pairs), np.int64))
     able = np.flatnonzero(known[pairs].all(axis=1))
     if not len(able):
         return out
@@ -106,7 +108,7 @@ def pc_relate(matrix: Matrix, pcs: np.ndarray, pairs: np.ndarray, params: PcRela
     found = runtime.map(_relate, tasks, label="pc-relate")
     for batch, (_, local) in zip(batches, cut, strict=True):
         parts = [next(found) for _ in spans]
-        sums = _Sums(*(sum(getattr(part, name) for part in parts) for name in ("pairs", "counts", "own")))
+        sums = reduce(_add, parts)
         for name, values in _estimates(sums, local).items():
             getattr(out, name)[batch] = values
     return out
@@ -219,6 +221,10 @@ def _relate(task: _Relate) -> _Sums:
         kernels.fill_columns(block, task.basis, coefficients, task.floor, columns, planes, own)
         kernels.add_pairs(columns, planes, task.pairs, sums, counts)
     return _Sums(sums, counts, own)
+
+
+def _add(one: _Sums, other: _Sums) -> _Sums:
+    return _Sums(one.pairs + other.pairs, one.counts + other.counts, one.own + other.own)
 
 
 def _estimates(sums: _Sums, pairs: np.ndarray) -> dict[str, np.ndarray]:

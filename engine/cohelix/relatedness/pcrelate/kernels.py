@@ -80,14 +80,14 @@ def project_rows(
         for row in range(block.shape[0]):
             words = block[row, start:end]
             decode_doses(words, doses)
-            copies = 0
+            copies = np.int64(0)
             for place in range(size):
                 copies += np.int64(doses[place])
             counts[row, 0] += copies
             counts[row, 1] += add_missing(words, 32 * start, basis, absent[row])
             for column in range(basis.shape[0]):
                 weights = basis[column, 32 * start : 32 * end]
-                total = 0
+                total = np.int64(0)
                 for place in range(size):
                     total += np.int64(doses[place] * weights[place])
                 sums[row, column] += total
@@ -145,7 +145,7 @@ def fill_columns(
             for site in range(n_sites):
                 mu[site] += weight * line[site]
         fill_sample(genotypes, mu, floor, columns[sample], planes[sample])
-        squared, variance = 0, 0
+        squared, variance = np.int64(0), np.int64(0)
         residual, deviation = columns[sample, RESIDUAL], columns[sample, DEVIATION]
         for site in range(n_sites):
             squared += np.int64(residual[site] * residual[site])
@@ -159,7 +159,8 @@ def add_pair(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
     """Add to `out` int64 (7,) the sums of `add_pairs` from the columns (5, sites) of two samples."""
     ra, sa, da, ma, ha = a[0], a[1], a[2], a[3], a[4]
     rb, sb, db, mb, hb = b[0], b[1], b[2], b[3], b[4]
-    rr, ss, dd, dv, vd, vv, opposite = 0, 0, 0, 0, 0, 0, 0
+    nothing = np.int64(0)
+    rr, ss, dd, dv, vd, vv, opposite = nothing, nothing, nothing, nothing, nothing, nothing, nothing
     for site in range(a.shape[1]):
         first, second = ma[site] * hb[site], ha[site] * mb[site]
         rr += np.int64(ra[site] * rb[site])
