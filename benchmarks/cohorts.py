@@ -56,6 +56,11 @@ class Structured:
         return CHROMOSOMES * BASES
 
     @property
+    def settings(self) -> tuple[str, ...]:
+        """Lines of one number of people and others of sites are apart."""
+        return (f"sites={self.n_records}",)
+
+    @property
     def inputs(self) -> list[Path]:
         return [self.prefix.with_suffix(".bed"), *self.made.values()]
 
