@@ -94,10 +94,9 @@ def fit_forest(scores: np.ndarray, codes: np.ndarray, groups: Sequence[str], n_t
     model = RandomForestClassifier(n_estimators=n_trees, random_state=seed, oob_score=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # few trees leave samples without an out-of-bag vote: -1 below
-        warnings.simplefilter("ignore", RuntimeWarning)
         model.fit(scores, np.asarray(groups, object)[codes].astype(str))
     votes = np.asarray(model.oob_decision_function_)
-    unseen = np.where(np.isnan(votes).any(axis=1), -1, np.nan_to_num(votes).argmax(axis=1))
+    unseen = np.where(votes.sum(axis=1) > 0, votes.argmax(axis=1), -1)
     trees = [one.tree_ for one in model.estimators_]
     first = np.concatenate([[0], np.cumsum([tree.node_count for tree in trees])]).astype(np.int64)
     is_leaf = np.concatenate([tree.children_left < 0 for tree in trees])

@@ -1,8 +1,8 @@
 """Admixture proportions from components.
 
 A person whose ancestors are drawn from several groups lies, on average, at the mean of their centres, weighted by the
-proportions (McVean 2009): so the proportions are those that bring the weighted mean of the centres nearest to the person,
-none negative, with a sum of one. Rye (Conley et al. 2023) solves the same problem by non-negative least squares.
+proportions (McVean 2009): so the proportions are those that bring the weighted mean of the centres nearest to the
+person, none negative, with a sum of one. Rye (Conley et al. 2023) solves it by non-negative least squares.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from cohelix.ancestry.groups import kernels
 
 _RIDGE = 1e-9
-"""Added to the squares of the centres, relative to their mean: where centres are mixtures of others, one answer is left."""
+"""Added to the squares of the centres, relative to their mean: one answer is left where a centre is a mixture too."""
 
 
 def proportions(scores: np.ndarray, centres: np.ndarray) -> np.ndarray:

@@ -38,7 +38,7 @@ class Recipe:
     def label(self, stated: str) -> str:
         """The label to train with; "" where the sample is left out."""
         taken = self.collapse.get(stated.lower(), stated)
-        return "" if not taken or taken.lower() in (*self.drop, "na") else taken
+        return "" if taken.lower() in self.drop else taken
 
 
 def preset_names() -> list[str]:

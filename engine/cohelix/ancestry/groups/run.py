@@ -18,7 +18,8 @@ from cohelix.ancestry.groups.forest import Forest
 from cohelix.ancestry.groups.proportions import proportions
 from cohelix.ancestry.groups.recipe import Recipe, recipe_of
 from cohelix.ancestry.groups.tables import Assigned, Projected, read_projection, write_groups
-from cohelix.ancestry.groups.training import fit_and_measure, keeps, read_labels, training_of
+from cohelix.ancestry.groups.training import fit_and_measure, keeps, training_of
+from cohelix.ancestry.labels import read_labels
 from cohelix.ancestry.pca.tables import Model, read_model
 from cohelix.ancestry.schema import AssignParams
 from cohelix.errors import ConfigError, InputError, ReferenceMismatch
@@ -50,8 +51,8 @@ def assign(
     """Write ancestry_preds.tsv, ancestry.parquet, forest.parquet and assign.json to `out`. Returns what the last holds.
 
     model, projection: folders that `cohelix ancestry fit` and `project` made. labels: a table with the groups of
-    samples of the model; None: those that the model's callset had. forest: a folder that this made earlier from the same model;
-    its forest is applied, and none is trained.
+    samples of the model; None: those that the model's callset had. forest: a folder that this made earlier from the
+    same model; its forest is applied, and none is trained.
     Raises ConfigError where the model has fewer components than the preset asks for, InputError where labels cannot be
     trained with, ReferenceMismatch where the projection or the forest is of another model.
     """
@@ -78,7 +79,7 @@ def assign(
 
 
 def _train(model: Model, labels: str | None, recipe: Recipe, params: AssignParams) -> _Classifier:
-    stated = read_labels(labels, model.sample_ids, params.label_column) if labels else _own_labels(model)
+    stated = read_labels(labels, model.sample_ids, params.label_column)[0] if labels else _own_labels(model)
     training = training_of(stated, model.scores[:, : recipe.n_pcs], model.sample_ids, recipe, params)
     fitted, accuracy = fit_and_measure(training, recipe, params)
     trained = {

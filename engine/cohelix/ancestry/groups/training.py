@@ -10,9 +10,9 @@ import numpy as np
 
 from cohelix.ancestry.groups.forest import Fitted, fit_forest
 from cohelix.ancestry.groups.recipe import Recipe
+from cohelix.ancestry.labels import settle_groups
 from cohelix.ancestry.schema import AssignParams
 from cohelix.errors import InputError
-from cohelix.genotypes import inputs
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,6 @@ class Training:
         return dict(zip(self.groups, np.bincount(self.codes, minlength=len(self.groups)).tolist(), strict=True))
 
 
-def read_labels(path: str, sample_ids: list[str], column: str | None) -> list[str]:
-    """The label of each sample of the model, "" where the table states none."""
-    what = "table of labels"
-    table = inputs.read_table(path, what)
-    values = inputs.texts(table, inputs.column_of(table, inputs.GROUP_COLUMNS, what, column))
-    rows = inputs.rows_of(table, sample_ids, what)
-    return [values[row] if row >= 0 else "" for row in rows.tolist()]
-
-
 def training_of(labels: list[str], scores: np.ndarray, sample_ids: list[str], recipe: Recipe,
                 params: AssignParams) -> Training:  # fmt: skip
     """The samples to train with. labels: of each row of `scores`, "" for none.
@@ -57,35 +48,6 @@ def training_of(labels: list[str], scores: np.ndarray, sample_ids: list[str], re
     if not np.isfinite(chosen).all():
         raise InputError("expected scores of every labelled sample of the model, found some that are not numbers.")
     return Training(chosen, codes, names, n_dropped, small)
-
-
-def settle_groups(labels: list[str], sample_ids: list[str], smallest: int, small: str) -> tuple[list[str], list[int]]:
-    """Groups with at least `smallest` samples, sorted, and the sizes of those left out (InputError if `small` refuses).
-
-    "" is no label. InputError where fewer than two groups are left, or a label is an id.
-    """
-    sizes: dict[str, int] = {}
-    for label in labels:
-        if label:
-            sizes[label] = sizes.get(label, 0) + 1
-    if not sizes:
-        raise InputError(
-            f"expected labels of the {len(labels)} samples, found none that names a group. Give --labels with their "
-            "ids and a column of groups."
-        )
-    if not set(sizes).isdisjoint(sample_ids):  # names of groups are written where ids must not be
-        raise InputError("expected names of groups as labels, found ids of samples. Give the column of the groups.")
-    few = sorted(size for size in sizes.values() if size < smallest)
-    if few and small == "refuse":
-        seen = ", ".join(map(str, few[:5])) + (", ..." if len(few) > 5 else "")
-        raise InputError(
-            f"expected at least {smallest} samples of every label, found {len(few)} labels with fewer (of {seen}). "
-            'Correct the labels, or set small_groups = "drop" to leave these samples out.'
-        )
-    names = sorted(name for name, size in sizes.items() if size >= smallest)
-    if len(names) < 2:
-        raise InputError(f"expected labels of at least two groups, found {len(names)}. Give samples of others too.")
-    return names, few
 
 
 def fit_and_measure(training: Training, recipe: Recipe, params: AssignParams) -> tuple[Fitted, dict[str, Any]]:
