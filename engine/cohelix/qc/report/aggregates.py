@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,6 +16,12 @@ from cohelix.qc.samples.batches import cohens_d
 BINS = 48
 COARSE = 4
 """Bins to a coarse edge."""
+ROOTS = 4
+"""Rectangles across a density before any is quartered."""
+QUARTERED = 4
+"""Times that a rectangle of a density is quartered at most."""
+HIDDEN = 0.05
+"""Share of those in a rectangle whom quartering it may hide."""
 BATCH_EFFECT = 0.5
 """Cohen's d of a batch against all others that All of Us calls an effect (genomic quality report, release v8)."""
 
@@ -136,4 +143,58 @@ def density(
         if count > SMALL
     )
     note = f"Squares with {SMALL} people or fewer are left empty."
-    return Figure(name, title, labels[0], labels[1], cells=cells, note=note) if cells else None
+    return Figure(name, title, labels[0], labels[1], cells=cells, note=note, one_unit=True) if cells else None
+
+
+def densities(
+    name: str, title: str, labels: tuple[str, str], x: np.ndarray, y: np.ndarray, groups: Groups
+) -> Figure | None:
+    """People of each group by rectangles of two metrics: as small ones as hold more than 20 each (`rectangles`)."""
+    known = np.isfinite(x) & np.isfinite(y)
+    ends = [range_of(values[known]) for values in (x, y)]
+    if ends[0] is None or ends[1] is None:
+        return None
+    edges = (edges_of(*ends[0], (), pieces=ROOTS), edges_of(*ends[1], (), pieces=ROOTS))
+    cells: list[Cell] = []
+    for code, group in enumerate(groups.names):
+        inside = known & (groups.codes == code)
+        one = np.ones(int(inside.sum()), np.int64)
+        cells += rectangles(x[inside], y[inside], one, edges, group if len(groups.names) > 1 else "")
+    note = f"Rectangles with {SMALL} people of a group or fewer are left empty."
+    return Figure(name, title, labels[0], labels[1], cells=tuple(cells), note=note) if cells else None
+
+
+def rectangles(
+    x: np.ndarray, y: np.ndarray, counts: np.ndarray, edges: tuple[np.ndarray, np.ndarray], group: str = "",
+    quartered: int = QUARTERED,
+) -> list[Cell]:  # fmt: skip
+    """Rectangles between `edges`, quartered again and again while that hides few of the counts in them.
+
+    x, y (n,): places, each with so many `counts`. What lies beyond the edges is left out, as are rectangles of few.
+    """
+    found: list[Cell] = []
+    roots = [
+        (float(x0), float(x1), float(y0), float(y1))
+        for x0, x1 in pairwise(edges[0].tolist()) for y0, y1 in pairwise(edges[1].tolist())
+    ]  # fmt: skip
+    waiting = [(root, quartered, _inside(x, y, root)) for root in reversed(roots)]
+    while waiting:
+        (x0, x1, y0, y1), depth, inside = waiting.pop()
+        here = int(counts[inside].sum())
+        if here <= SMALL:
+            continue
+        middle_x, middle_y = (x0 + x1) / 2, (y0 + y1) / 2
+        quarters = [
+            (a, b, c, d) for a, b in ((x0, middle_x), (middle_x, x1)) for c, d in ((y0, middle_y), (middle_y, y1))
+        ]
+        parts = [(quarter, inside & _inside(x, y, quarter)) for quarter in quarters]
+        hidden = sum(total for _, part in parts if (total := int(counts[part].sum())) <= SMALL)
+        if depth and hidden <= HIDDEN * here:
+            waiting += [(quarter, depth - 1, part) for quarter, part in reversed(parts)]
+        else:
+            found.append(Cell((x0, x1), (y0, y1), rounded_up(here), group))
+    return found
+
+
+def _inside(x: np.ndarray, y: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
+    return np.asarray((x >= box[0]) & (x < box[1]) & (y >= box[2]) & (y < box[3]))

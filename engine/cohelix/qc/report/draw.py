@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 import re
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -63,7 +65,7 @@ def _canvas(figure: Figure) -> Any:
     elif figure.bars:
         draw, height = _bars, 0.8 + 0.24 * len(figure.bars)
     elif figure.cells:
-        draw, height = _cells, 3.5
+        draw, height = (_cells, 3.5) if figure.one_unit else (_rectangles, 3.6)
     else:
         draw, height = _lines, 3.0 if not figure.diagonal else 3.8
     with matplotlib.rc_context(STYLE):
@@ -116,7 +118,7 @@ def _cuts(axes: Any, figure: Figure, middle: float) -> None:
         axes.axvline(cut.value, color=CUT, linewidth=1, linestyle=(0, (4, 2)))
         side = "left" if cut.value <= middle else "right"
         axes.annotate(
-            f"passes {cut.text}", (cut.value, 1), xycoords=("data", "axes fraction"),
+            cut.label, (cut.value, 1), xycoords=("data", "axes fraction"),
             xytext=(4 if side == "left" else -4, 2), textcoords="offset points",
             ha=side, va="bottom", color=CUT, fontsize=8,
         )  # fmt: skip
@@ -173,6 +175,27 @@ def _cells(axes: Any, figure: Figure) -> None:
     axes.set_ylim(-0.1, max(2.2, *(cell.y[1] for cell in figure.cells)))
     axes.set_ylabel(figure.y_label)
     axes.set_aspect("equal")
+
+
+def _rectangles(axes: Any, figure: Figure) -> None:
+    """Rectangles of unequal size in the colour of their group, denser where there are more people to an area."""
+    names = sorted({cell.group for cell in figure.cells})
+    for name, colour in zip(names, LINES * 3, strict=False):
+        cells = [cell for cell in figure.cells if cell.group == name]
+        spread = [math.log(cell.count / ((cell.x[1] - cell.x[0]) * (cell.y[1] - cell.y[0]))) for cell in cells]
+        low, high = min(spread), max(spread)
+        for cell, density in zip(cells, spread, strict=True):
+            depth = 0.75 if high == low else 0.2 + 0.65 * (density - low) / (high - low)
+            width, height = cell.x[1] - cell.x[0], cell.y[1] - cell.y[0]
+            axes.bar(cell.x[0], height, width, cell.y[0], align="edge", color=colour, alpha=depth, linewidth=0)
+        axes.bar(cells[0].x[0], 0, 0, cells[0].y[0], color=colour, alpha=0.75, label=name)
+    axes.use_sticky_edges = False
+    axes.margins(0.06)
+    axes.set_ylabel(figure.y_label)
+    low, high = axes.get_xlim()
+    _cuts(axes, replace(figure, cuts=tuple(cut for cut in figure.cuts if low <= cut.value <= high)), (low + high) / 2)
+    if len(names) > 1:
+        axes.legend(ncols=2 if len(names) > 4 else 1, handlelength=1, handleheight=1)
 
 
 def _lines(axes: Any, figure: Figure) -> None:

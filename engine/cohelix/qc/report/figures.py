@@ -40,19 +40,25 @@ class Box:
 
 @dataclass(frozen=True)
 class Cell:
-    """A square of a density, with a count that is rounded up."""
+    """A rectangle of a density, with a count that is rounded up; of one group where there are several."""
 
     x: tuple[float, float]
     y: tuple[float, float]
     count: int
+    group: str = ""
 
 
 @dataclass(frozen=True)
 class Cut:
-    """A cut-off: its place on the axis and what passes."""
+    """A cut-off: its place on the axis and what passes; or, where nothing is asked, what lies there."""
 
     value: float
     text: str
+    asked: bool = True
+
+    @property
+    def label(self) -> str:
+        return f"passes {self.text}" if self.asked else self.text
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,10 @@ class Figure:
     log_x: bool = False
     log_y: bool = False
     diagonal: bool = False
+    one_unit: bool = False
+    """Of cells: both axes count copies, and are drawn alike."""
+    of_pairs: bool = False
+    """Of cells: they count pairs of people."""
 
 
 @dataclass(frozen=True)

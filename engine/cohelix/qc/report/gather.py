@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from collections import Counter
@@ -26,13 +28,21 @@ METRICS_FILES = {
     "arrays": "array_metrics.parquet",
     "concordance": "concordance.parquet",
 }
+RECORDS = {
+    "relatedness": "relatedness.json",
+    "unrelated": "prune.json",
+    "pca": "pca.json",
+    "projection": "projection.json",
+    "ancestry": "assign.json",
+}
+"""Folders of relatedness and ancestry: each has a record that names its kind."""
 
 
 @dataclass(frozen=True)
 class Made:
-    """One folder: its kind (samples, variants, arrays or concordance), where it is, and its record.
+    """One folder: its kind (variants, or a key of METRICS_FILES or RECORDS), where it is, and its record.
 
-    record: qc.json, or of sites the meta of the newest version.
+    record: qc.json, or of sites the meta of the newest version, or the file that RECORDS names.
     """
 
     kind: str
@@ -93,6 +103,17 @@ class Made:
         except pa.ArrowInvalid:
             raise InputError(f"{name} in a folder of {self.kind} is damaged. Make the folder again.") from None
 
+    def rows(self, name: str) -> list[dict[str, str]]:
+        """Rows of the TSV `name` of the folder; none where there is no such file."""
+        path = storage.join(self.root, name)
+        if not storage.exists(path):
+            return []
+        try:
+            text = storage.read(path).decode()
+        except UnicodeDecodeError:
+            raise InputError(f"{name} in a folder of {self.kind} is damaged. Make the folder again.") from None
+        return list(csv.DictReader(io.StringIO(text), delimiter="\t"))
+
     def cuts(self, metric: str, markers: bool = False) -> list[Cut]:
         """Cut-offs of a metric (of markers, or of all else), from the rules that have a number."""
         found = []
@@ -111,19 +132,25 @@ def _record(path: str, kind: str) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise InputError(f"qc.json in a folder of {kind} is damaged. Make the folder again.")
+        raise InputError(f"{path.rsplit('/', 1)[-1]} in a folder of {kind} is damaged. Make the folder again.")
     return found
 
 
 def look(folder: str) -> Made:
-    """What lies at `folder`. InputError where nothing of `cohelix qc` does."""
+    """What lies at `folder`. InputError where nothing of `cohelix qc`, `relatedness` or `ancestry` does."""
     for kind, name in METRICS_FILES.items():
         if storage.exists(storage.join(folder, name)):
             return Made(kind, folder, _record(storage.join(folder, "qc.json"), kind))
+    for kind, name in RECORDS.items():
+        found = _record(storage.join(folder, name), kind)
+        if found.get("kind") == kind:
+            return Made(kind, folder, found)
     commit = dataset.find(folder)
     if commit is not None and commit.kind == SITE_QC:
         return Made("variants", folder, commit.meta)
-    raise InputError("expected folders that cohelix qc made, found one of another kind. Check the paths.")
+    raise InputError(
+        "expected folders that cohelix qc, relatedness or ancestry made, found one of another kind. Check the paths."
+    )
 
 
 def numbers(table: pa.Table, name: str) -> np.ndarray:

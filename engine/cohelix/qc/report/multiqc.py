@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from cohelix.qc.report.figures import Figure, Section, Table
+from cohelix.qc.report.figures import Cell, Figure, Section, Table
 
 PARENT = {"parent_id": "cohelix_qc", "parent_name": "cohelix QC", "parent_description": "Aggregates of a cohort."}
 
@@ -33,7 +33,7 @@ def _pconfig(figure: Figure, y_label: str) -> dict[str, Any]:
         "xlab": figure.x_label, "ylab": y_label,
     }  # fmt: skip
     if figure.cuts:
-        config["x_lines"] = [{"value": cut.value, "label": f"passes {cut.text}", "dash": "dash"} for cut in figure.cuts]
+        config["x_lines"] = [{"value": cut.value, "label": cut.label, "dash": "dash"} for cut in figure.cuts]
     return config
 
 
@@ -63,10 +63,16 @@ def _figure(figure: Figure) -> dict[str, Any]:
         }
         return {"plot_type": "table", "pconfig": _table_config(figure), "data": rows}
     cells = {
-        f"{figure.x_label} {cell.x[0]:.1f}, {figure.y_label} {cell.y[0]:.1f}": {"people": f"about {cell.count:,}"}
+        _place(figure, cell): {"pairs" if figure.of_pairs else "people": f"about {cell.count:,}"}
         for cell in figure.cells
     }
     return {"plot_type": "table", "pconfig": _table_config(figure), "data": cells}
+
+
+def _place(figure: Figure, cell: Cell) -> str:
+    sides = ((figure.x_label, cell.x), (figure.y_label, cell.y))
+    words = ", ".join(f"{label} {low:.4g} to {high:.4g}" for label, (low, high) in sides)
+    return f"{cell.group}: {words}" if cell.group else words
 
 
 def _table_config(part: Figure | Table) -> dict[str, Any]:

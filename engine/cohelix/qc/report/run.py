@@ -7,21 +7,34 @@ from collections.abc import Callable, Sequence
 from cohelix import storage
 from cohelix.errors import ConfigError
 from cohelix.qc.report import multiqc
+from cohelix.qc.report.ancestry import ancestry_sections, component_sections, projection_sections
 from cohelix.qc.report.figures import Section
 from cohelix.qc.report.gather import Made, look
 from cohelix.qc.report.page import page
 from cohelix.qc.report.people import array_sections, concordance_sections, sample_sections
+from cohelix.qc.report.relatives import relatedness_sections, unrelated_sections
 from cohelix.qc.report.rules import gate_section
 from cohelix.qc.report.sites import site_sections
 
-ORDER = ("samples", "variants", "arrays", "concordance")
+ORDER = (
+    "samples", "variants", "arrays", "concordance", "relatedness", "unrelated", "pca", "projection", "ancestry",
+)  # fmt: skip
 SECTIONS: dict[str, Callable[[Made], list[Section]]] = {
     "samples": sample_sections,
     "variants": site_sections,
     "arrays": array_sections,
     "concordance": concordance_sections,
+    "relatedness": relatedness_sections,
+    "unrelated": unrelated_sections,
+    "pca": component_sections,
+    "projection": projection_sections,
+    "ancestry": ancestry_sections,
 }
-WORDS = {"samples": "genomes", "variants": "sites", "arrays": "arrays", "concordance": "links of arrays and genomes"}
+WORDS = {
+    "samples": "genomes", "variants": "sites", "arrays": "arrays", "concordance": "links of arrays and genomes",
+    "relatedness": "relatives", "unrelated": "unrelated samples", "pca": "principal components",
+    "projection": "projected samples", "ancestry": "ancestry groups",
+}  # fmt: skip
 
 
 def write_report(folders: Sequence[str], out: str) -> list[str]:
