@@ -41,6 +41,6 @@ class PruneParams:
 
     def __post_init__(self) -> None:
         choices.between("relatedness.prune.max_kinship", self.max_kinship, 0.0, 0.5)
-        choices.between("relatedness.prune.exact_size", self.exact_size, 0, 256)
+        choices.between("relatedness.prune.exact_size", self.exact_size, 0, 128)
         if set(self.priority_columns) & set(self.tie_columns):
             raise ConfigError("a column is in both priority_columns and tie_columns of relatedness.prune. Drop one.")
