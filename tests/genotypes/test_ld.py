@@ -53,10 +53,10 @@ def test_planes_counts_and_correlations(n_samples: int, missing: float) -> None:
     held, removed, slots = held_of(block)
     assert removed.tolist() == [oracle.is_constant(row) for row in block.tolist()]
     assert held.site[:slots].tolist() == np.flatnonzero(~removed).tolist()
-    room = np.empty(6, np.int64)
+    room = np.empty(5, np.int64)
     for one in range(slots):
         mine = block[held.site[one]]
-        called, coded = mine >= 0, np.where(mine >= 0, 1 - mine, 0)
+        called, coded = mine >= 0, np.where(mine >= 0, 1 - mine, 0).astype(int)
         major = oracle.major_frequency(mine.tolist()) * 2 * int(called.sum())
         assert held.counts[one].tolist() == [called.sum(), coded.sum(), (coded != 0).sum(), major]
         for other in range(slots):
@@ -64,17 +64,22 @@ def test_planes_counts_and_correlations(n_samples: int, missing: float) -> None:
             both = called & (theirs >= 0)
             a, b = 1 - mine[both].astype(int), 1 - theirs[both].astype(int)
             kernels.joint_counts(held.planes[one], held.planes[other], room)
-            assert room.tolist() == [both.sum(), a.sum(), (a * a).sum(), b.sum(), (b * b).sum(), (a * b).sum()]
-            assert kernels.product_sum(held.planes[one], held.planes[other]) == (a * b).sum()
+            assert room.tolist() == [both.sum(), a.sum(), (a * a).sum(), b.sum(), (b * b).sum()]
+            products = kernels.product_sum(held.planes[one], held.planes[other])
+            assert products == (a * b).sum()
+            counts = held.counts[one], held.counts[other]
+            least, largest = kernels.product_limits(n_samples, *counts)
+            up, down = np.sort(coded), np.sort(np.where(theirs >= 0, 1 - theirs, 0).astype(int))
+            assert (least, largest) == ((up * down[::-1]).sum(), (up * down).sum())
             r2 = oracle.r_squared(mine.tolist(), theirs.tolist())
             for threshold in (float(r2) * 0.999, float(r2) * 1.001 + 1e-9):
-                assert kernels.linked(held, one, other, n_samples, threshold, room) == (float(r2) > threshold)
-            if not missing:
-                largest = kernels.largest_covariance(n_samples, held.counts[one], held.counts[other])
-                up, down = np.sort(1 - mine.astype(int)), np.sort(1 - theirs.astype(int))
-                means = int(up.sum() * down.sum())
-                reached = [n_samples * int((up * way).sum()) - means for way in (down, down[::-1])]
-                assert largest == max(reached[0], -reached[1])
+                is_linked = float(r2) > threshold
+                assert kernels.linked(held, one, other, n_samples, threshold, room) == is_linked
+                for low, high in ((least, largest), (products, products)):
+                    may = kernels.may_be_linked(low, high, n_samples, *counts, threshold)
+                    assert may or not is_linked
+                    if not missing and low == high:
+                        assert may == is_linked
 
 
 def test_windows_of_bases_are_those_of_a_plain_search() -> None:
@@ -177,7 +182,7 @@ def test_windows_are_walked_as_far_as_rows_are_loaded() -> None:
     starts, ends = Window(4, 2).edges(np.arange(12))
     assert kernels.walk_windows(starts, ends, 0, 7, slots, held, 60, 0.2, removed) == 2
     whole = removed.copy()
-    kernels.check_window(held, np.arange(0), 12, 60, 0.2, np.empty(6, np.int64), whole)
+    kernels.check_window(held, np.arange(0), 0, 12, 60, 0.2, np.empty(5, np.int64), whole)
     assert (whole == removed).all()
     assert kernels.walk_windows(starts, ends, 2, 12, slots, held, 60, 0.2, removed) == len(starts)
     expected = oracle.prune(block.tolist(), list(range(12)), ["1"] * 12, 4, 2, Fraction("0.2"), False)

@@ -17,6 +17,10 @@ N, SUM, SQUARES, MAJOR = 0, 1, 2, 3
 """Columns of `Held.counts`: called genotypes; hom-ref less hom-alt; homozygotes; copies of the commoner allele."""
 
 
+LONG = 128
+"""Words of a plane from which frequencies are looked at before genotypes are."""
+
+
 class Held(NamedTuple):
     """Variants that a window may still meet, in order; one a slot.
 
@@ -35,10 +39,11 @@ def hold_rows(block: np.ndarray, members: np.ndarray, first: int, slots: int, he
     """Append the rows of a packed block, the first of which has index `first`, behind `slots`. Returns the slots used.
 
     A variant whose called genotypes are all the same is set in `removed` and takes none. members: `split_row`'s low
-    bits of a row in which every sample has 1.
+    bits of a row in which every sample has 1. Words of a plane beyond these are set to 0.
     """
     words = members.size
     low, high = np.empty(words, np.uint64), np.empty(words, np.uint64)
+    held.planes[slots : slots + block.shape[0], :, words:] = np.uint64(0)
     for row in range(block.shape[0]):
         split_row(block[row], low, high)
         planes, counts = held.planes[slots], held.counts[slots]
@@ -64,24 +69,20 @@ def hold_rows(block: np.ndarray, members: np.ndarray, first: int, slots: int, he
 
 @leaf
 def joint_counts(one: np.ndarray, other: np.ndarray, counts: np.ndarray) -> None:
-    """Set `counts` int64 (6,) over samples called in both: how many, sum and squares of one, those of the other, and
-    the sum of products."""
-    both, hom_one, plus_one, hom_other, plus_other, same, opposite = 0, 0, 0, 0, 0, 0, 0
+    """Set `counts` int64 (5,) over samples called in both: how many; sum and squares of one, and those of the other."""
+    both, hom_one, plus_one, hom_other, plus_other = 0, 0, 0, 0, 0
     for word in range(one.shape[1]):
         hom, ref, their_hom, their_ref = one[0, word], one[1, word], other[0, word], other[1, word]
         called, they_called = hom | ref, their_hom | their_ref
-        mine, theirs, shared = hom & they_called, their_hom & called, hom & their_hom
+        mine, theirs = hom & they_called, their_hom & called
         both += popcount(called & they_called)
         hom_one += popcount(mine)
         plus_one += popcount(mine & ref)
         hom_other += popcount(theirs)
         plus_other += popcount(theirs & their_ref)
-        same += popcount(shared)
-        opposite += popcount(shared & (ref ^ their_ref))
     counts[0] = both
     counts[1], counts[2] = 2 * plus_one - hom_one, hom_one
     counts[3], counts[4] = 2 * plus_other - hom_other, hom_other
-    counts[5] = same - 2 * opposite
 
 
 @leaf
@@ -96,44 +97,76 @@ def product_sum(one: np.ndarray, other: np.ndarray) -> int:
 
 
 @leaf
-def largest_covariance(n: int, one: np.ndarray, other: np.ndarray) -> int:
-    """n * n times the largest covariance, up or down, that two variants without missing genotypes can have.
+def product_limits(n_samples: int, one: np.ndarray, other: np.ndarray) -> tuple[int, int]:
+    """Least and largest sum of products that two variants can have, from their rows of `Held.counts`.
 
-    one, other: rows of `Held.counts`. It is that of both sorted the same way, or opposite ways.
+    It is largest where both are sorted the same way, least where they are sorted opposite ways.
     """
     plus, minus = (one[SQUARES] + one[SUM]) // 2, (one[SQUARES] - one[SUM]) // 2
-    theirs, their_minus = (other[SQUARES] + other[SUM]) // 2, (other[SQUARES] - other[SUM]) // 2
-    up = min(plus, theirs) + min(minus, their_minus) - max(0, plus + their_minus - n) - max(0, minus + theirs - n)
-    down = min(plus, their_minus) + min(minus, theirs) - max(0, plus + theirs - n) - max(0, minus + their_minus - n)
-    means = one[SUM] * other[SUM]
-    return max(up * n - means, down * n + means)
+    more, less = (other[SQUARES] + other[SUM]) // 2, (other[SQUARES] - other[SUM]) // 2
+    up = min(plus, more) + min(minus, less) - max(0, plus + less - n_samples) - max(0, minus + more - n_samples)
+    down = min(plus, less) + min(minus, more) - max(0, plus + more - n_samples) - max(0, minus + less - n_samples)
+    return -down, up
+
+
+@leaf
+def may_be_linked(
+    least: int, largest: int, n_samples: int, one: np.ndarray, other: np.ndarray, threshold: float
+) -> bool:
+    """Whether r squared can be above `threshold` with a sum of products from `least` to `largest`.
+
+    Which samples are called in both is not looked at: sums over them are taken to lie anywhere within what the
+    numbers of missing genotypes allow. Without missing genotypes, and with least = largest, it is whether it is above.
+    """
+    lost, theirs_lost = n_samples - other[N], n_samples - one[N]
+    high_n, low_n = min(one[N], other[N]), max(0, n_samples - lost - theirs_lost)
+    low, high = one[SUM] - lost, one[SUM] + lost
+    their_low, their_high = other[SUM] - theirs_lost, other[SUM] + theirs_lost
+    products = (low * their_low, low * their_high, high * their_low, high * their_high)
+    up = (largest * high_n if largest > 0 else largest * low_n) - min(products)
+    down = max(products) - (least * high_n if least < 0 else least * low_n)
+    widest = float(max(up, down))
+    own = (one[SQUARES] - lost) * low_n - max(low * low, high * high)
+    their_own = (other[SQUARES] - theirs_lost) * low_n - max(their_low * their_low, their_high * their_high)
+    if own < 0 or their_own < 0:
+        return True
+    return widest * widest > threshold * float(own) * float(their_own)
 
 
 @leaf
 def linked(held: Held, one: int, other: int, n_samples: int, threshold: float, counts: np.ndarray) -> bool:
-    """Whether r squared of two slots, over samples called in both, is above `threshold`. counts: room, int64 (6,)."""
+    """Whether r squared of two slots, over samples called in both, is above `threshold`. counts: room, int64 (5,).
+
+    What bounds settle is not looked at: frequencies often do, and the sum of products nearly always.
+    """
     mine, theirs = held.counts[one], held.counts[other]
-    if mine[N] == n_samples and theirs[N] == n_samples:
-        own = float(mine[SQUARES] * n_samples - mine[SUM] * mine[SUM])
-        limit = threshold * own * float(theirs[SQUARES] * n_samples - theirs[SUM] * theirs[SUM])
-        largest = float(largest_covariance(n_samples, mine, theirs))
-        if largest * largest <= limit:
+    if held.planes.shape[2] >= LONG:  # where looking at genotypes costs more than bounds do
+        least, largest = product_limits(n_samples, mine, theirs)
+        if not may_be_linked(least, largest, n_samples, mine, theirs, threshold):
             return False
-        products = product_sum(held.planes[one], held.planes[other])
+    products = product_sum(held.planes[one], held.planes[other])
+    if mine[N] == n_samples and theirs[N] == n_samples:
         covariance = float(products * n_samples - mine[SUM] * theirs[SUM])
-        return covariance * covariance > limit
+        own = float(mine[SQUARES] * n_samples - mine[SUM] * mine[SUM])
+        their_own = float(theirs[SQUARES] * n_samples - theirs[SUM] * theirs[SUM])
+        return covariance * covariance > threshold * own * their_own
+    if not may_be_linked(products, products, n_samples, mine, theirs, threshold):
+        return False
     joint_counts(held.planes[one], held.planes[other], counts)
     n = counts[0]
-    covariance = float(counts[5] * n - counts[1] * counts[3])
+    covariance = float(products * n - counts[1] * counts[3])
     own = float(counts[2] * n - counts[1] * counts[1])
     return covariance * covariance > threshold * own * float(counts[4] * n - counts[3] * counts[3])
 
 
 @leaf
 def check_window(
-    held: Held, live: np.ndarray, end: int, n_samples: int, threshold: float, counts: np.ndarray, removed: np.ndarray
-) -> None:
+    held: Held, live: np.ndarray, fresh: int, end: int, n_samples: int, threshold: float, counts: np.ndarray,
+    removed: np.ndarray,
+) -> None:  # fmt: skip
     """Compare the variants of a window, slots `live`, until no more go. Sets `removed`; `end` is the window's.
+
+    fresh: how many of them the last window had; most were compared with all of these.
 
     Of two that are linked, the one with the commoner major allele goes, the later where these are equal.
     """
@@ -145,7 +178,9 @@ def check_window(
             if removed[held.site[one]] or held.unchecked[one] >= end:
                 continue
             low, high = place + 1, live.size
-            while low < high:
+            if low <= fresh and held.site[live[fresh - 1]] < held.unchecked[one]:
+                low = fresh
+            while low < high and held.site[live[low]] < held.unchecked[one]:
                 middle = (low + high) // 2
                 if held.site[live[middle]] < held.unchecked[one]:
                     low = middle + 1
@@ -175,20 +210,21 @@ def walk_windows(
 
     held: `slots` variants, all that any of these windows has and that were not removed.
     """
-    live, counts, n_live, taken = np.empty(slots, np.int64), np.empty(6, np.int64), 0, 0
+    live, counts, n_live, taken = np.empty(slots, np.int64), np.empty(5, np.int64), 0, 0
     while window < starts.size and ends[window] <= loaded:
-        while taken < slots and held.site[taken] < ends[window]:
-            live[n_live] = taken
-            n_live += 1
-            taken += 1
-        kept = 0
+        fresh = 0
         for place in range(n_live):
             slot = live[place]
             if not removed[held.site[slot]] and held.site[slot] >= starts[window]:
-                live[kept] = slot
-                kept += 1
-        n_live = kept
-        check_window(held, live[:n_live], ends[window], n_samples, threshold, counts, removed)
+                live[fresh] = slot
+                fresh += 1
+        n_live = fresh
+        while taken < slots and held.site[taken] < ends[window]:
+            if held.site[taken] >= starts[window]:
+                live[n_live] = taken
+                n_live += 1
+            taken += 1
+        check_window(held, live[:n_live], fresh, ends[window], n_samples, threshold, counts, removed)
         window += 1
     return window
 

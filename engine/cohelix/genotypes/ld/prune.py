@@ -24,6 +24,9 @@ from cohelix.runtime.protocol import Runtime
 _EPSILON = 2.0**-44
 """plink2 raises the threshold by this share, so that r squared of exactly the threshold is not above it."""
 
+_WORDS = 16
+"""Planes are so many words or a multiple: vectors then go into a plane without a rest."""
+
 _TASK_ROWS = 20_000
 """Variants that a task takes at least, where stretches are shorter."""
 
@@ -132,8 +135,9 @@ def _members(n_samples: int) -> np.ndarray:
 
 
 def _room(slots: int, words: int) -> Held:
+    padded = -(-words // _WORDS) * _WORDS
     return Held(
-        np.empty((slots, 2, words), np.uint64),
+        np.empty((slots, 2, padded), np.uint64),
         np.empty((slots, 4), np.int64),
         np.empty(slots, np.int64),
         np.empty(slots, np.int64),
