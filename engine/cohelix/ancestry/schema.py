@@ -76,3 +76,95 @@ class PanelParams:
         choices.between("ancestry.panel.seed", self.seed, 0, 2**32 - 1)
         if self.max_per_group is not None:
             choices.between("ancestry.panel.max_per_group", self.max_per_group, self.min_group, 10_000_000)
+
+
+@dataclass(frozen=True)
+class ProjectParams:
+    """How people are placed among the components of others."""
+
+    method: str = "oadp"
+    """"oadp": as if each person had been in the fit; "ap": scores over the shrinkage that the spectrum shows; "naive":
+    genotypes times loadings, as Hail's pc_project, which shrinks the later components to a half.
+    """
+    missing: str = "least-squares"
+    """What is known of a person is fitted by the components at the sites that the person has ("least-squares"); or
+    missing genotypes count as the mean ("mean", as Hail's pc_project), which draws a person to the middle.
+    """
+    absent: str = "auto"
+    """Sites that the callset lacks: "missing"; "hom-ref", as a joint call leaves out sites at which nobody differs from
+    the reference; "auto": "hom-ref" for what `cohelix joint call` made, "missing" for all else, and for what
+    was made from a joint call by choosing sites.
+    """
+    min_share: float = 0.5
+    """Share of the model's sites that must count; with fewer, the later components are mostly of noise."""
+    min_called: float = 0.2
+    """Share of those sites at which a person must have a genotype to get scores at all."""
+    ood_rate: float = 0.01
+    """Share of the reference's own people whose distance is beyond the limit, each left out in turn."""
+    neighbours: int = 60
+    """People of the reference that a distance is to: fewer give a poor spread, more reach over into other groups. Never
+    more than a tenth of the reference.
+    """
+    smoothing: float = 3.0
+    """Variances of noise added to the spread of the neighbours: of 60, some lie flat in a direction by chance."""
+    min_signal: float = 0.75
+    """Shrinkage factor that a component needs to take part in the distance: the first few, which separate groups."""
+    max_residual: float = 1.5
+    """Residual from which a person is out of distribution wherever the scores lie: 1 + F, and parents who are full sibs
+    give F = 0.25. A left-out continent gives 1.02 to 1.35 (real data); more is another species, or bad data.
+    """
+
+    def __post_init__(self) -> None:
+        choices.choose("ancestry.project.method", self.method, ("oadp", "ap", "naive"))
+        choices.choose("ancestry.project.missing", self.missing, ("least-squares", "mean"))
+        choices.choose("ancestry.project.absent", self.absent, ("auto", "missing", "hom-ref"))
+        choices.between("ancestry.project.min_share", self.min_share, 0.001, 1.0)
+        choices.between("ancestry.project.min_called", self.min_called, 0.001, 1.0)
+        choices.between("ancestry.project.ood_rate", self.ood_rate, 0.0, 0.5)
+        choices.between("ancestry.project.neighbours", self.neighbours, 5, 100_000)
+        choices.between("ancestry.project.smoothing", self.smoothing, 0.01, 1_000.0)
+        choices.between("ancestry.project.min_signal", self.min_signal, 0.0, 1.0)
+        choices.between("ancestry.project.max_residual", self.max_residual, 1.0, 1_000_000.0)
+
+
+@dataclass(frozen=True)
+class FitParams:
+    """How principal components are fitted."""
+
+    k: int = 16
+    """Components: All of Us and gnomAD v3 use 16."""
+    k_extra: int | None = None
+    """Further loadings, for the corrected projection (OADP looks beyond the k that are kept). None: as many as k."""
+    min_call_rate: float = 0.95
+    """A site needs this share of the samples of the fit called; All of Us takes sites with 0.99 for its own."""
+    min_maf: float = 0.01
+    """Rarer alleles, scaled to equal variance, say more of single families than of ancestry (gnomAD: above 0.001)."""
+    max_hwe_chi2: float | None = None
+    """Chi-squared of Hardy-Weinberg above which a site is left out. None: off, as structure itself departs from it."""
+    tolerance: float = 1e-3
+    """|A v - lambda v| / lambda of the k pairs: eigenvalues are then right to about 1e-6, its square."""
+    max_passes: int = 12
+    """Reads of the genotypes. Components of noise lie too close to converge; 12 make a larger space than FastPCA's."""
+    block: int = 32
+    """Columns of a pass: with fewer BLAS is half as fast, with more the last blocks are larger than need be."""
+    seed: int = 1
+    """Of the first block."""
+    memory_mib: int = 1024
+    """Half of it is for partial sums, 4 bytes x samples x block of each task: it sets the number of tasks."""
+    spectrum_up_to: int = 4_000
+    """Samples up to which every eigenvalue is computed (the AP projection uses the tail): samples squared x sites."""
+
+    def __post_init__(self) -> None:
+        choices.between("ancestry.fit.k", self.k, 1, 1000)
+        if self.k_extra is not None:
+            choices.between("ancestry.fit.k_extra", self.k_extra, 0, 1000)
+        choices.between("ancestry.fit.min_call_rate", self.min_call_rate, 0.0, 1.0)
+        choices.between("ancestry.fit.min_maf", self.min_maf, 0.0, 0.5)
+        if self.max_hwe_chi2 is not None:
+            choices.between("ancestry.fit.max_hwe_chi2", self.max_hwe_chi2, 0.0, 1e9)
+        choices.between("ancestry.fit.tolerance", self.tolerance, 1e-6, 1.0)
+        choices.between("ancestry.fit.max_passes", self.max_passes, 1, 1000)
+        choices.between("ancestry.fit.block", self.block, 1, 1000)
+        choices.between("ancestry.fit.seed", self.seed, 0, 2**32 - 1)
+        choices.between("ancestry.fit.memory_mib", self.memory_mib, 16, 1 << 24)
+        choices.between("ancestry.fit.spectrum_up_to", self.spectrum_up_to, 0, 50_000)
