@@ -88,7 +88,11 @@ def projection(folder: Path, people: int = PEOPLE, outside: int = 7) -> Path:
     }  # fmt: skip
     folder.mkdir(parents=True)
     pq.write_table(pa.table(columns), folder / "projection.parquet")
-    record = {"kind": "projection", "method": "oadp", "sites": {"matched": 9_000, "swapped": 321, "absent": 555}}
+    record = {
+        "kind": "projection",
+        "method": "oadp",
+        "sites": {"n_model": 9_555, "n_matched": 9_000, "n_swapped": 321, "n_absent": 555},
+    }
     return _write(folder, "projection.json", record)
 
 

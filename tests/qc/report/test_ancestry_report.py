@@ -82,7 +82,7 @@ def test_kinship_against_ibs0_is_the_histogram_without_its_few(report: Path) -> 
     assert count_at(0.255, 0.016) == 60  # 45 siblings, rounded up
     assert count_at(0.125, 0.026) == 0 and count_at(0.495, 0.001) == 0  # 8 and 3 pairs
     assert count_at(0.015, 0.0401) == 40
-    assert [cut.value for cut in figure.cuts] == [0.0884, 0.177, 0.354]
+    assert [cut.value for cut in figure.cuts] == [0.0442, 0.0884, 0.177, 0.354]
 
 
 def test_a_folder_without_a_histogram_or_pedigree_is_shown_without(tmp_path: Path) -> None:
@@ -117,7 +117,9 @@ def test_a_fit_without_labels_is_one_cloud(tmp_path: Path) -> None:
 
 def test_sites_and_people_of_a_projection(report: Path, tmp_path: Path) -> None:
     sections = _sections(report / "projection")
-    assert dict(_part(sections, "projection-sites").rows) == {"matched": "9,000", "swapped": "321", "absent": "555"}
+    assert dict(_part(sections, "projection-sites").rows) == {
+        "of the model": "9,555", "matched": "9,000", "of these with REF and ALT exchanged": "321", "absent": "555",
+    }  # fmt: skip
     people = dict(_part(sections, "projection-people").rows)
     assert people == {"within the reference": "about 500", "out of distribution": "≤20"}
     people = dict(_part(_sections(made.projection(tmp_path / "p", outside=30)), "projection-people").rows)
@@ -177,7 +179,7 @@ def test_rectangles_do_not_overlap_and_hold_more_than_20(points: list[tuple[floa
             assert x1[1] <= x2[0] or x2[1] <= x1[0] or y1[1] <= y2[0] or y2[1] <= y1[0]
     whole = [int(((x >= a) & (x < a + 1) & (y >= c) & (y < c + 2)).sum()) for a in edges[0][:-1] for c in edges[1][:-1]]
     large = [count for count in whole if count > SMALL]
-    assert seen >= sum(large) * 0.95**depth - 1e-9
+    assert seen >= sum(large) * 0.9**depth - 1e-9
     assert bool(cells) == bool(large)
 
 
@@ -193,5 +195,5 @@ def test_clouds_of_groups_are_told_apart_and_none_of_few() -> None:
         low, high = (-6, 6) if cell.group == "a" else (4, 16)
         assert low < np.mean(cell.x) < high
     held = sum(cell.count for cell in figure.cells if cell.group == "a")
-    assert 0.75 * 400 < held < 400 + 20 * sum(cell.group == "a" for cell in figure.cells)
+    assert 0.6 * 400 < held < 400 + 20 * sum(cell.group == "a" for cell in figure.cells)
     assert densities("f", "F", ("x", "y"), x[:20], y[:20], Groups.of(np.array([""] * 20))) is None

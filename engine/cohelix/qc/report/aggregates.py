@@ -20,7 +20,7 @@ ROOTS = 4
 """Rectangles across a density before any is quartered."""
 QUARTERED = 4
 """Times that a rectangle of a density is quartered at most."""
-HIDDEN = 0.05
+HIDDEN = 0.1
 """Share of those in a rectangle whom quartering it may hide."""
 BATCH_EFFECT = 0.5
 """Cohen's d of a batch against all others that All of Us calls an effect (genomic quality report, release v8)."""

@@ -23,7 +23,13 @@ PROJECTED = (
     ("distance", "Distance to the reference", "distance"),
     ("residual", "What the components do not explain", "residual"),
 )
-SITES = ("matched", "swapped", "absent", "other_alleles")
+SITES = {
+    "n_model": "of the model",
+    "n_matched": "matched",
+    "n_swapped": "of these with REF and ALT exchanged",
+    "n_other_alleles": "with other alleles",
+    "n_absent": "absent",
+}
 """What became of the sites of a model, as projection.json counts them."""
 
 
@@ -97,8 +103,8 @@ def projection_sections(made: Made) -> list[Section]:
         return [Section("projection", "Projection", text)]
     everybody = Groups(("all",), np.zeros(table.num_rows, np.int64))
     counted = record.get("sites")
-    sites = counted if isinstance(counted, Mapping) else record
-    rows = [(name.replace("_", " "), f"{sites[name]:,}") for name in SITES if isinstance(sites.get(name), int)]
+    sites = counted if isinstance(counted, Mapping) else {}
+    rows = [(said, f"{sites[name]:,}") for name, said in SITES.items() if isinstance(sites.get(name), int)]
     outside = int(np.count_nonzero(_bools(table, "ood")))
     people = shown_parts({"within the reference": table.num_rows - outside, "out of distribution": outside})
     parts: list[Figure | Table | None] = [

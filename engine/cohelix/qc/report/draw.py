@@ -84,6 +84,8 @@ def _shorten(axis: Any, figure: Figure) -> None:
     if figure.bars:
         axis.set_major_locator(MaxNLocator(4))
         axis.set_major_formatter(PercentFormatter(1))
+    elif figure.x_label == "component":
+        axis.set_major_locator(MaxNLocator(8, integer=True))
     elif figure.bins or figure.boxes:
         axis.set_major_locator(MaxNLocator(6))
         if max(map(abs, axis.get_view_interval())) >= 10_000:
@@ -116,10 +118,10 @@ def _bins(axes: Any, figure: Figure) -> None:
 def _cuts(axes: Any, figure: Figure, middle: float) -> None:
     for cut in figure.cuts:
         axes.axvline(cut.value, color=CUT, linewidth=1, linestyle=(0, (4, 2)))
-        side = "left" if cut.value <= middle else "right"
+        side = "center" if not cut.asked else "left" if cut.value <= middle else "right"
         axes.annotate(
             cut.label, (cut.value, 1), xycoords=("data", "axes fraction"),
-            xytext=(4 if side == "left" else -4, 2), textcoords="offset points",
+            xytext=({"left": 4, "center": 0, "right": -4}[side], 2), textcoords="offset points",
             ha=side, va="bottom", color=CUT, fontsize=8,
         )  # fmt: skip
 
@@ -180,22 +182,23 @@ def _cells(axes: Any, figure: Figure) -> None:
 def _rectangles(axes: Any, figure: Figure) -> None:
     """Rectangles of unequal size in the colour of their group, denser where there are more people to an area."""
     names = sorted({cell.group for cell in figure.cells})
+    most = 0.6 if len(names) > 1 else 0.9  # where groups lie on one another, each is seen through the others
     for name, colour in zip(names, LINES * 3, strict=False):
         cells = [cell for cell in figure.cells if cell.group == name]
         spread = [math.log(cell.count / ((cell.x[1] - cell.x[0]) * (cell.y[1] - cell.y[0]))) for cell in cells]
         low, high = min(spread), max(spread)
         for cell, density in zip(cells, spread, strict=True):
-            depth = 0.75 if high == low else 0.2 + 0.65 * (density - low) / (high - low)
+            depth = (0.6 if high == low else 0.2 + 0.8 * (density - low) / (high - low)) * most
             width, height = cell.x[1] - cell.x[0], cell.y[1] - cell.y[0]
             axes.bar(cell.x[0], height, width, cell.y[0], align="edge", color=colour, alpha=depth, linewidth=0)
-        axes.bar(cells[0].x[0], 0, 0, cells[0].y[0], color=colour, alpha=0.75, label=name)
+        axes.bar(cells[0].x[0], 0, 0, cells[0].y[0], color=colour, alpha=most, label=name)
     axes.use_sticky_edges = False
     axes.margins(0.06)
     axes.set_ylabel(figure.y_label)
     low, high = axes.get_xlim()
     _cuts(axes, replace(figure, cuts=tuple(cut for cut in figure.cuts if low <= cut.value <= high)), (low + high) / 2)
     if len(names) > 1:
-        axes.legend(ncols=2 if len(names) > 4 else 1, handlelength=1, handleheight=1)
+        axes.legend(ncols=4, handlelength=1, handleheight=1, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
 
 
 def _lines(axes: Any, figure: Figure) -> None:

@@ -18,8 +18,8 @@ DEGREES = {
 RELATIONSHIPS = (
     "duplicate_or_twin", "parent_child", "full_siblings", "first_degree", "second_degree", "third_degree", "distant",
 )  # fmt: skip
-BOUNDS = (Cut(0.0884, "second", False), Cut(0.177, "first degree", False), Cut(0.354, "same", False))
-"""Least kinship of a degree: 2^-3.5, 2^-2.5, 2^-1.5 (KING)."""
+BOUNDS = (Cut(0.0442, "3rd", False), Cut(0.0884, "2nd", False), Cut(0.177, "1st", False), Cut(0.354, "same", False))
+"""Least kinship of a degree: 2^-4.5, 2^-3.5, 2^-2.5, 2^-1.5 (KING)."""
 COARSE = 8
 """Bins of the histogram across a rectangle before it is quartered."""
 
