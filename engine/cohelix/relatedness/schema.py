@@ -9,6 +9,47 @@ from cohelix.errors import ConfigError
 
 
 @dataclass(frozen=True)
+class RelatednessParams:
+    """Which pairs are looked for, and how."""
+
+    min_kinship: float = 2.0**-4.5
+    """Pairs of at least this kinship are kept: 2^-4.5 = 0.0442, where third degree ends. Below it, chance pairs of a
+
+    large cohort outnumber relatives.
+    """
+    screen: bool = True
+    """Look at all pairs on a subset of sites first, and at all sites only for pairs that may reach `min_kinship`."""
+    screen_sites: int = 16_384
+    """Sites of the screen. Of common SNPs, as many leave about one unrelated pair in fifty for the second look; with
+
+    half as many it is one in six, and with twice as many the screen costs more than it saves.
+    """
+    screen_sds: float = 4.0
+    """A pair is set aside where its kinship on the subset is this many standard errors of sampling sites, or more, below
+
+    `min_kinship`: of pairs exactly there, at most 6 in 100,000 are lost, and far fewer of those above.
+    """
+    min_sites: int = 100
+    """Fewer sites than this are refused: the standard error of kinship on 100 common SNPs is 0.09, a whole degree."""
+    max_parent_child_ibs0: float = 0.08
+    """A first-degree pair with fewer opposite homozygotes than this, as a share of what unrelated people have, is parent
+
+    and child. They have none but from errors (1 % of wrong calls: about 0.03); full sibs share nothing over a quarter
+    of the genome, 0.25 with an SD of about 0.045 between pairs of sibs.
+    """
+    min_tsv_kinship: float = 0.1
+    """Pairs above this are in relatedness.tsv (All of Us, min_kinship = 0.1)."""
+
+    def __post_init__(self) -> None:
+        choices.between("relatedness.estimate.min_kinship", self.min_kinship, 0.01, 0.45)
+        choices.between("relatedness.estimate.screen_sites", self.screen_sites, 64, 10_000_000)
+        choices.between("relatedness.estimate.screen_sds", self.screen_sds, 1.0, 10.0)
+        choices.between("relatedness.estimate.min_sites", self.min_sites, 1, 10_000_000)
+        choices.between("relatedness.estimate.max_parent_child_ibs0", self.max_parent_child_ibs0, 0.0, 0.25)
+        choices.between("relatedness.estimate.min_tsv_kinship", self.min_tsv_kinship, 0.0, 0.5)
+
+
+@dataclass(frozen=True)
 class PcRelateParams:
     """How kinship is estimated given ancestry."""
 

@@ -1,0 +1,181 @@
+"""Every pair of samples, block by block: those that may be related, then what all sites say of them.
+
+A task takes a square of the pairs, and returns only pairs that are kept and a small histogram: nothing grows with the
+square of the samples but the number of tasks, which depends on the samples alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from cohelix.genotypes.packed.matrix import block_edges
+from cohelix.relatedness.king import kernels
+from cohelix.relatedness.planes import Planes
+from cohelix.relatedness.screen import Screen
+from cohelix.runtime.protocol import Runtime
+
+KINSHIP_BINS, IBS0_BINS = 100, 60
+_ROWS, _COLUMNS = 128, 512
+_MAX_BLOCKS = 64
+
+
+@dataclass(frozen=True)
+class Found:
+    """Pairs int64 (n, 2), first below second, in order; counts int64 (n, 5) over all sites (`king.kernels`).
+
+    histogram int64 (kinship bins + 1, ibs0 bins) of all pairs at the sites of the screen; row 0: pairs without kinship.
+    n_candidates: pairs that the screen left. ibs0_rate: mean of all pairs.
+    """
+
+    pairs: np.ndarray
+    counts: np.ndarray
+    histogram: np.ndarray
+    n_candidates: int
+    ibs0_rate: float
+
+
+@dataclass(frozen=True)
+class _Square:
+    screen: Callable[[], _Scan]
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class _Scan:
+    screened: Planes
+    every: Planes
+    places: np.ndarray
+    rule: Screen
+    min_kinship: float
+
+
+@dataclass(frozen=True)
+class _Part:
+    pairs: np.ndarray
+    counts: np.ndarray
+    histogram: np.ndarray
+    n_candidates: int
+    ibs0: tuple[int, float]
+
+
+def scan(
+    screened: Planes, every: Planes, places: np.ndarray, rule: Screen, min_kinship: float, runtime: Runtime
+) -> Found:
+    """Pairs of kinship `min_kinship` or more over the sites of `every`, of those that pass `rule` on `screened`.
+
+    places: float64 (samples, k), positions of ancestry (`king.kernels.judge_tile`); k = 0 where none are known.
+    """
+    n_samples = every.n_samples
+    per_block = _COLUMNS * max(1, -(-n_samples // (_COLUMNS * _MAX_BLOCKS)))
+    blocks = block_edges(n_samples, per_block)
+    shared = runtime.share(_Scan(screened, every, places, rule, min_kinship))
+    tasks = [_Square(shared, rows, columns) for at, rows in enumerate(blocks) for columns in blocks[at:]]
+    parts = list(runtime.map(_scan_square, tasks, label="pairs"))
+    pairs = np.concatenate([part.pairs for part in parts])
+    counts = np.concatenate([part.counts for part in parts])
+    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+    histogram = np.sum([part.histogram for part in parts], axis=0)
+    ibs0, expected = sum(part.ibs0[0] for part in parts), sum(part.ibs0[1] for part in parts)
+    rate = ibs0 / expected if expected else 0.0
+    return Found(pairs[order], counts[order], histogram, sum(part.n_candidates for part in parts), rate)
+
+
+def _scan_square(task: _Square) -> _Part:
+    scan = task.screen()
+    histogram = np.zeros((KINSHIP_BINS + 1, IBS0_BINS), np.int64)
+    pairs, counts, n_candidates = [np.empty((0, 2), np.int64)], [np.empty((0, 5), np.int64)], 0
+    ibs0, expected = 0, 0.0
+    for rows in _within(task.rows, _ROWS):
+        for columns in _within(task.columns, _COLUMNS):
+            if columns[1] <= rows[0] + 1:
+                continue  # below the diagonal
+            tile = count_square(scan.screened, rows, columns)
+            candidates = _candidates(scan, tile, rows, columns, histogram)
+            n_candidates += len(candidates)
+            exact = count_chosen(scan.every, candidates)
+            kept = kinship_of(exact) + _apart(scan, candidates, exact) >= scan.min_kinship
+            pairs.append(candidates[kept])
+            counts.append(exact[kept])
+            some, of = _opposite(scan.screened, tile, rows, columns)
+            ibs0, expected = ibs0 + some, expected + of
+    return _Part(np.concatenate(pairs), np.concatenate(counts), histogram, n_candidates, (ibs0, expected))
+
+
+def count_square(planes: Planes, rows: tuple[int, int], columns: tuple[int, int]) -> np.ndarray:
+    """int32 (rows, columns, 4) counts of every pair of two ranges of samples."""
+    out = np.zeros((rows[1] - rows[0], columns[1] - columns[0], 4), np.int32)
+    for number, complete in enumerate(planes.complete):
+        stretch = planes.stretch(number)
+        some, others = stretch[rows[0] : rows[1]], stretch[columns[0] : columns[1]]
+        if complete:
+            calls = np.zeros((len(some), 2), np.int64), np.zeros((len(others), 2), np.int64)
+            kernels.count_calls(some, calls[0])
+            kernels.count_calls(others, calls[1])
+            kernels.count_complete_tile(some, others, calls[0][:, 1].copy(), calls[1][:, 1].copy(), out)
+        else:
+            kernels.count_tile(some, others, out)
+    return out
+
+
+def count_chosen(planes: Planes, pairs: np.ndarray) -> np.ndarray:
+    """int64 (n, 5) counts of pairs int64 (n, 2)."""
+    out = np.zeros((len(pairs), 5), np.int64)
+    first, second = np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
+    if len(pairs):
+        for number in range(len(planes.edges)):
+            kernels.count_pairs(planes.stretch(number), first, second, out)
+    return out
+
+
+def kinship_of(counts: np.ndarray) -> np.ndarray:
+    """KING-robust kinship, between families, of counts (n, 4 or 5); NaN where neither sample has a heterozygote.
+
+    1/2 - (4 IBS0 + one heterozygous) / (4 min(heterozygotes of either)), over sites called in both.
+    """
+    different = 4 * counts[:, 0] + counts[:, 2] + counts[:, 3]
+    hets = counts[:, 1] + np.minimum(counts[:, 2], counts[:, 3])
+    out = np.full(len(counts), np.nan)
+    known = hets > 0
+    out[known] = 0.5 - different[known] / (4.0 * hets[known])
+    return out
+
+
+def _candidates(
+    scan: _Scan, tile: np.ndarray, rows: tuple[int, int], columns: tuple[int, int], histogram: np.ndarray
+) -> np.ndarray:
+    """int64 (n, 2) pairs that may be related, the first sample below the second."""
+    found = np.empty((tile.shape[0] * tile.shape[1], 2), np.int32)
+    calls = scan.screened.called.astype(np.float64)
+    count = kernels.judge_tile(
+        tile, rows[0] - columns[0], calls[slice(*rows)], calls[slice(*columns)], scan.places[slice(*rows)],
+        scan.places[slice(*columns)], scan.screened.n_sites, scan.rule.slope, scan.rule.slack, histogram, found,
+    )  # fmt: skip
+    return found[:count].astype(np.int64) + np.array([rows[0], columns[0]])
+
+
+def _apart(scan: _Scan, pairs: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """float64 (pairs,): what difference of ancestry takes off kinship."""
+    apart = ((scan.places[pairs[:, 0]] - scan.places[pairs[:, 1]]) ** 2).sum(axis=1)
+    hets = counts[:, 1] + np.minimum(counts[:, 2], counts[:, 3])
+    return np.asarray(apart * sites_of(counts) / (4.0 * np.maximum(hets, 1)))
+
+
+def sites_of(counts: np.ndarray) -> np.ndarray:
+    """int64 (pairs,): sites called in both, from counts (n, 5)."""
+    return np.asarray(counts[:, 1:].sum(axis=1))
+
+
+def _opposite(planes: Planes, tile: np.ndarray, rows: tuple[int, int], columns: tuple[int, int]) -> tuple[int, float]:
+    """Opposite homozygotes of the pairs of a tile, and about how many sites they were looked for at."""
+    wanted = np.arange(*columns)[None, :] > np.arange(*rows)[:, None]
+    called = planes.called.astype(np.float64)
+    sites = called[slice(*rows)][:, None] * called[slice(*columns)][None, :] / planes.n_sites
+    return int(tile[..., 0][wanted].sum(dtype=np.int64)), float(sites[wanted].sum())
+
+
+def _within(edges: tuple[int, int], size: int) -> list[tuple[int, int]]:
+    return [(start + edges[0], end + edges[0]) for start, end in block_edges(edges[1] - edges[0], size)]

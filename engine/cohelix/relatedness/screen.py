@@ -1,0 +1,62 @@
+"""The screen: all pairs on a subset of sites, and which of them may be related.
+
+One site is drawn from each of `screen_sites` strata of neighbouring sites, so that the subset lies evenly over the
+genome and is, by chance alone, a fair sample of the sites: what KING-robust would say of all of them, biases of ancestry
+included, it says of the subset but for the error of sampling.
+
+A pair of kinship phi0 or more over all sites has sum(d - r h) <= 0 there, with d the squared difference of its genotypes
+at a site, h whether the sample with fewer heterozygotes is heterozygous and r = 2 - 4 phi0, since phi is
+1/2 - sum(d) / (4 sum(h)). Over the subset the sum T is one of independent terms whose mean is then at most 0 and whose
+variance is at most V (1 - f): V the sum of squared terms and f the share of sites drawn. The pair is set aside where
+T > z sqrt(V (1 - f)), which has a probability of at most 2 Phi(-z), by the normal limit of sums of thousands of bounded
+terms; twice, because either sample may be the one with fewer heterozygotes. V is taken from the pair itself, so
+that the bound holds for rare and common sites alike.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from cohelix.genotypes.packed.matrix import Matrix
+from cohelix.relatedness.schema import RelatednessParams
+
+
+@dataclass(frozen=True)
+class Screen:
+    """slope: r above. slack: z squared (1 - f), what the squared sum may reach in units of V. 0: every site is used."""
+
+    slope: float
+    slack: float
+    n_sites: int
+    recall_bound: float
+
+
+def drawn_sites(n_sites: int, wanted: int) -> np.ndarray:
+    """int64 (wanted,): an increasing row from each of `wanted` strata of equal size. The same for equal numbers."""
+    edges = np.arange(wanted + 1, dtype=np.int64) * n_sites // wanted
+    return edges[:-1] + (_mixed(np.arange(wanted, dtype=np.uint64)) % np.diff(edges).astype(np.uint64)).astype(np.int64)
+
+
+def screen_of(matrix: Matrix, params: RelatednessParams) -> tuple[Screen, np.ndarray | None]:
+    """The screen, and the rows of its sites: None where all sites are looked at for all pairs.
+
+    A subset of more than half of the sites saves nothing.
+    """
+    slope = 2 - 4 * params.min_kinship
+    if not params.screen or 2 * params.screen_sites > matrix.n_sites:
+        return Screen(slope, 0.0, matrix.n_sites, 1.0), None
+    share = params.screen_sites / matrix.n_sites
+    lost = math.erfc(params.screen_sds / math.sqrt(2))  # 2 Phi(-z)
+    slack = params.screen_sds**2 * (1 - share)
+    return Screen(slope, slack, params.screen_sites, 1 - lost), drawn_sites(matrix.n_sites, params.screen_sites)
+
+
+def _mixed(values: np.ndarray) -> np.ndarray:
+    """uint64 that look drawn at random, from uint64 (splitmix64)."""
+    mixed = (values + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(mixed ^ (mixed >> np.uint64(31)))
