@@ -51,7 +51,8 @@ def hail(what: str) -> Callable[[Structured, Path], Steps]:
 
 
 def _ours_ld(work: Structured, folder: Path) -> Steps:
-    choices = {"min_call_rate": 0, "min_maf": 0, "ld_window": "".join(WINDOW), "ld_r2": R2, "long_range_ld": "false"}
+    choices = {"min_call_rate": 0, "min_maf": 0, "ld_window": WINDOW[0], "ld_unit": WINDOW[1], "ld_r2": R2,
+               "long_range_ld": "keep"}  # fmt: skip
     words = [word for name, value in choices.items() for word in ("--set", f"genotypes.select.{name}={value}")]
     return [("select", cohelix("genotypes", "select", work.made["callset"], "-o", folder / "ld.callset", *words))]
 
