@@ -31,7 +31,7 @@ _DECIMALS = 1e9
 """Priorities are compared to nine decimals, as integers: sums are exact."""
 
 _FIRST_ID_FIRST = 512
-"""Ties of families up to this size are settled by the first id, then the second...; of larger ones by sums of places."""
+"""Ties of families up to this size are settled by the first id, then the second..., of larger by sums of places."""
 
 
 @dataclass(frozen=True)
