@@ -1,0 +1,103 @@
+"""The largest eigenvalues of a symmetric matrix that is known by its products: block Krylov, all blocks kept.
+
+Each pass multiplies one block; what is new of the product is the next block. Eigenvalues are those of the matrix
+within the space of all blocks (Rayleigh-Ritz), so that a pass counts for far more than one of subspace iteration. All
+blocks are kept orthogonal (twice through Gram-Schmidt): none is found again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+_NEGLIGIBLE = 1e-10
+"""Directions of a product that are smaller than this share of it are rounding."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """values: float64 (n,), largest first. vectors: float64 (size, n). residuals: |A v - value v| / value. passes: how
+    many products were made, converged: whether each wanted pair came below the tolerance."""
+
+    values: np.ndarray
+    vectors: np.ndarray
+    residuals: np.ndarray
+    passes: int
+    converged: bool
+
+
+def solve(
+    multiply: Callable[[np.ndarray], np.ndarray],
+    size: int,
+    *,
+    wanted: int,
+    count: int,
+    block: int,
+    seed: int,
+    tolerance: float,
+    max_passes: int,
+) -> Pairs:
+    """The `count` largest pairs of a positive semidefinite matrix (size, size), until `wanted` of them converge.
+
+    multiply: float64 (size, columns) to the same. seed: of the first block, drawn by PCG64. Where less than `count`
+    directions exist, as many pairs come back as there are.
+    """
+    start = np.random.Generator(np.random.PCG64(seed)).standard_normal((size, min(block, size)))
+    basis = [np.linalg.qr(start)[0]]
+    projected = np.zeros((0, 0))
+    for passes in range(1, max_passes + 1):
+        product = multiply(basis[-1])
+        column = np.concatenate([one.T @ product for one in basis])
+        projected = _extended(projected, column)
+        left_over = product - _combined(basis, column)
+        values, inner = _largest(projected, count)
+        errors = np.linalg.norm(left_over @ inner[-product.shape[1] :], axis=0)
+        residuals = errors / np.maximum(values, np.finfo(float).tiny)
+        converged = len(values) >= min(wanted, size) and bool((residuals[:wanted] <= tolerance).all())
+        enough = len(projected) >= min(count, size)
+        if (converged and enough) or passes == max_passes:
+            break
+        following = _new_directions(basis, left_over, float(np.linalg.norm(product)), size - len(projected))
+        if not following.shape[1]:
+            converged = True
+            break
+        basis.append(following)
+    vectors = _combined(basis, inner)
+    return Pairs(values, vectors, residuals, passes, converged)
+
+
+def _extended(projected: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """The matrix within the space of all blocks, with a further block of columns."""
+    known, width = len(projected), column.shape[1]
+    out = np.empty((known + width, known + width))
+    out[:known, :known] = projected
+    out[:known, known:], out[known:, :known] = column[:known], column[:known].T
+    out[known:, known:] = (column[known:] + column[known:].T) / 2
+    return out
+
+
+def _largest(projected: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    values, vectors = np.linalg.eigh(projected)
+    return values[::-1][:count].copy(), vectors[:, ::-1][:, :count].copy()
+
+
+def _combined(basis: list[np.ndarray], weights: np.ndarray) -> np.ndarray:
+    """The columns of all blocks times `weights`."""
+    out, row = np.zeros((len(basis[0]), weights.shape[1])), 0
+    for one in basis:
+        out += one @ weights[row : row + one.shape[1]]
+        row += one.shape[1]
+    return out
+
+
+def _new_directions(basis: list[np.ndarray], left_over: np.ndarray, norm: float, room: int) -> np.ndarray:
+    """An orthonormal basis of what `left_over` adds to the space; without columns where that is nothing."""
+    q, r = np.linalg.qr(left_over)
+    inner, sizes, _ = np.linalg.svd(r)
+    q = q @ inner[:, sizes > _NEGLIGIBLE * norm][:, : max(room, 0)]
+    for _ in range(2):
+        q = q - _combined(basis, np.concatenate([one.T @ q for one in basis]))
+        q = np.linalg.qr(q)[0] if q.shape[1] else q
+    return q
