@@ -1,4 +1,4 @@
-"""`cohelix genotypes`: callsets from and to PLINK, VCF, BCF and Hail."""
+"""`cohelix genotypes`: callsets from and to PLINK, VCF, BCF and Hail, and of chosen sites."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Callsets in and out: PLINK, VCF, BCF, Hail.")
+app = typer.Typer(no_args_is_help=True, help="Callsets in and out: PLINK, VCF, BCF, Hail; chosen sites.")
 
 _SUFFIXES = {
     ".vcf": "vcf",
@@ -92,6 +92,37 @@ def export(
         if kind == "vcf" and out.endswith((".vcf.gz", ".vcf.bgz")):
             kind = "vcf.gz"
         vcf_out.export_vcf(opened, out, selection, form=kind, overwrite=force)
+
+
+@app.command("select")
+def select_(
+    callset: Annotated[str, typer.Argument(help="Callset to read.")],
+    out: Annotated[str, typer.Option("--out", "-o", help="Callset to make; one that exists gets a new version.")],
+    sites: Annotated[str | None, typer.Option("--sites", help="Only sites in this VCF or table.")] = None,
+    samples: Annotated[str | None, typer.Option("--samples-file", help="Only these samples, one id a line.")] = None,
+    preset: Annotated[str | None, typer.Option("--preset", help="Choices of a programme, such as aou-v8.")] = None,
+    config: Annotated[str | None, typer.Option("--config", help="TOML file with a section [genotypes.select].")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="One choice, such as genotypes.select.ld_r2=0.2. May be repeated."),
+    ] = None,
+    runtime: Annotated[str, typer.Option("--runtime", help="local (threads) or spark.")] = "local",
+    cores: Annotated[
+        int | None, typer.Option("--cores", help="Cores to use. Default: all that this process may use.", min=1)
+    ] = None,
+) -> None:
+    """The sites that suit kinship and ancestry as a callset: common autosomal SNPs, pruned by LD.
+
+    Example: cohelix genotypes select cohort.callset -o pruned.callset --set genotypes.select.min_maf=0.05
+    """
+    from cohelix.genotypes.schema_select import SelectParams
+    from cohelix.genotypes.site_selection import select_sites
+    from cohelix.jobs.config import load_params
+    from cohelix.runtime.protocol import opened_runtime
+
+    params = load_params(SelectParams, "genotypes.select", preset=preset, config=config, overrides=set_ or ())
+    with opened_runtime(runtime, cores=cores) as mover:
+        select_sites(callset, out, params, mover, sites=sites, samples=samples)
 
 
 @app.command()

@@ -33,8 +33,8 @@ class SelectParams:
     min_hwe_p: float = 1e-6
     """p-value (chi-squared, one degree of freedom) below which such a site goes. pgsc_calc takes 1e-4, both sides."""
     long_range_ld: str = "drop"
-    """Sites in regions of long-range LD (`reference/genome`): left out ("drop"), since components follow an inversion or
-    the HLA instead of ancestry, or kept ("keep"). Needs a known build.
+    """Sites in regions of long-range LD (`reference/genome`): left out ("drop"), since components follow an inversion
+    or the HLA instead of ancestry, or kept ("keep"). Needs a known build.
     """
     ld_r2: float = 0.1
     """Of two sites in a window with r squared above this, one goes (gnomAD and UK Biobank: 0.1; pgsc_calc: 0.05).
