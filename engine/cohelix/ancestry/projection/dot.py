@@ -82,7 +82,7 @@ def values_of(af: np.ndarray, swapped: np.ndarray) -> np.ndarray:
 
 def one_blas_thread() -> AbstractContextManager[Any]:
     """A context in which BLAS takes one thread."""
-    import threadpoolctl  # type: ignore[import-untyped]  # it has no stubs
+    import threadpoolctl
 
     limits: AbstractContextManager[Any] = threadpoolctl.threadpool_limits(1, "blas")
     return limits

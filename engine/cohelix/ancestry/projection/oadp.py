@@ -5,7 +5,7 @@ Zhang, Dey and Lee (2020), "Fast and robust ancestry prediction using principal 
 components beyond those wanted, as in FRAPOSA.
 
 A person is added as a row to the K components of the reference, the (K + 1) x (K + 1) Gram matrix is decomposed, and
-the reference's new scores are turned, scaled and moved onto its old ones; the person goes along.
+the reference's new scores are turned and scaled onto its old ones; the person goes along. Both are centred already.
 """
 
 from __future__ import annotations

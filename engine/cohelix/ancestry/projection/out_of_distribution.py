@@ -28,12 +28,13 @@ _BATCH = 8192
 
 @dataclass(frozen=True)
 class Reference:
-    """People of the model in noise units: points float64 (n, signal); noise float64 (signal,), an SD; the distances of
-    the first rank up to `cutoff` are usual. neighbours: how many are looked at.
+    """People of the model: points float64 (n, signal), scores in units of `noise` float64 (signal,), an SD; `own`
+    float64 (n,), their distances, each without itself; up to `cutoff` they are usual. neighbours: how many are taken.
     """
 
     points: np.ndarray
     noise: np.ndarray
+    own: np.ndarray
     neighbours: int
     smoothing: float
     cutoff: float
@@ -51,7 +52,7 @@ def reference_of(scores: np.ndarray, factors: np.ndarray, params: ProjectParams)
     noise = noise_of(scores, min(20, neighbours))[:signal]
     points = np.ascontiguousarray(scores[:, :signal] / noise)
     own = local_distances(points, points, neighbours, params.smoothing, own=True)
-    return Reference(points, noise, neighbours, params.smoothing, float(np.quantile(own, 1.0 - params.ood_rate)))
+    return Reference(points, noise, own, neighbours, params.smoothing, float(np.quantile(own, 1.0 - params.ood_rate)))
 
 
 def noise_of(scores: np.ndarray, neighbours: int) -> np.ndarray:

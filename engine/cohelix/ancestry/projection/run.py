@@ -26,6 +26,9 @@ from cohelix.runtime.protocol import Runtime
 JOINT_CALL = "joint call"
 """Operation that made a callset without rows for sites at which nobody differs from the reference."""
 
+_SAME_PLACE = 0.25
+"""SDs of noise by which scores of one person differ, where a few genotypes are missing or sites are not there."""
+
 
 @dataclass(frozen=True)
 class Projected:
@@ -38,6 +41,7 @@ class Projected:
     residual: np.ndarray
     distance: np.ndarray
     ood: np.ndarray
+    of_fit: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -81,12 +85,35 @@ def place(model: Model, matched: Matched, absent: str, params: ProjectParams, ru
         found = _located(model, matched, absent, sums, params)
         factors = factors_of(model)
         scores = _corrected(found, model.eigenvalues, factors, k, params.method)
-        residual = ood.residuals(found.naive, scores, found.norms, model.loadings, model.af)
         reference = ood.reference_of(model.scores, factors, params)
+        fitted = rows_of_fit(model, reference, matched.matrix.sample_ids(), found.naive)
+        of_fit = fitted >= 0
+        scores[of_fit] = model.scores[fitted[of_fit]]
+        residual = ood.residuals(found.naive, scores, found.norms, model.loadings, model.af)
         distance = ood.distances(reference, scores)
+        if reference is not None:
+            distance[of_fit] = reference.own[fitted[of_fit]] / reference.cutoff
     with np.errstate(invalid="ignore"):
         outside = (distance > 1.0) | (residual > params.max_residual) | ~np.isfinite(scores).all(axis=1)
-    return Projected(scores, found.n_used, residual, distance, outside)
+    return Projected(scores, found.n_used, residual, distance, outside, of_fit)
+
+
+def rows_of_fit(model: Model, reference: ood.Reference | None, sample_ids: list[str], naive: np.ndarray) -> np.ndarray:
+    """int64 (samples,): row of a sample among those of the fit, -1 where it was not there.
+
+    What is corrected is the shrinkage of new people; those of the fit have none. They have the id of one, and where the
+    groups part, the place: ids alone are those of others too.
+    """
+    place = {sample: row for row, sample in enumerate(model.sample_ids)}
+    rows = np.array([place.get(sample, -1) for sample in sample_ids], np.int64)
+    known = np.flatnonzero(rows >= 0)
+    if reference is None:
+        near = np.isclose(naive[known, : model.scores.shape[1]], model.scores[rows[known]], rtol=0.01, atol=1e-6)
+    else:
+        signal = len(reference.noise)
+        near = np.abs(naive[known, :signal] / reference.noise - reference.points[rows[known]]) < _SAME_PLACE
+    rows[known[~near.all(axis=1)]] = -1
+    return rows
 
 
 def absent_are(callset: Callset, params: ProjectParams) -> str:
@@ -138,7 +165,7 @@ def _located(model: Model, matched: Matched, absent: str, sums: Sums, params: Pr
 def _corrected(found: _Located, eigenvalues: np.ndarray, factors: np.ndarray, k: int, method: str) -> np.ndarray:
     if method == "oadp":
         return oadp_scores(found.naive, found.norms, eigenvalues, k)
-    return found.naive[:, :k] / factors[:k] if method == "ap" else found.naive[:, :k]
+    return found.naive[:, :k] / factors[:k] if method == "ap" else found.naive[:, :k].copy()
 
 
 def _table(sample_ids: list[str], projected: Projected, n_sites: int) -> pa.Table:
@@ -165,6 +192,7 @@ def _summary(
     return {
         "kind": "projection",
         "n_samples": len(projected.n_used),
+        "n_ood": int(projected.ood.sum()),
         "k": projected.scores.shape[1],
         "method": params.method,
         "sites": {
@@ -175,6 +203,9 @@ def _summary(
             "n_other_alleles": matched.n_other_alleles,
             "absent_are": absent,
         },
-        "samples": {"n_ood": int(projected.ood.sum()), "n_without_scores": without},
+        "samples": {
+            "n_without_scores": without,
+            "n_of_fit": int(projected.of_fit.sum()),
+        },
         "provenance": provenance("ancestry project", params, inputs),
     }
