@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from cohelix.cli.simulate import app
 from cohelix.errors import InputError
-from cohelix.simulate.compare_ancestry import Comparison, as_text, compare_ancestry
+from cohelix.simulate.compare_ancestry import Comparison, accuracy, as_text, compare_ancestry
 
 GROUPS = ["eur", "eur", "eur", "eur", "afr", "afr", "amr", "oth"]
 SOURCES = ("afr", "nat", "eas", "eur", "mid", "sas")
@@ -131,7 +131,8 @@ def test_relatives_who_were_left_out(cohort: Path) -> None:
 
 def ancestry(folder: Path, assigned: list[str], shares: list[dict[str, float]]) -> Path:
     rows = [
-        {"sample_id": f"w{k}", "group": name, "group_other": name} | {f"proportion_{g}": v for g, v in share.items()}
+        {"sample_id": f"w{k}", "group": GROUPS[k], "group_other": name}
+        | {f"proportion_{g}": v for g, v in share.items()}
         for k, (name, share) in enumerate(zip(assigned, shares, strict=True))
     ]
     write(folder / "groups" / "ancestry.parquet", rows)
@@ -149,14 +150,14 @@ def test_groups_and_proportions(cohort: Path) -> None:
     assert found.confusion == {
         ("eur", "eur"): 3, ("eur", "oth"): 1, ("afr", "afr"): 2, ("amr", "eur"): 1, ("oth", "eas"): 1,
     }  # fmt: skip
-    assert found.accuracy == pytest.approx(5 / 7)
+    assert accuracy(found.confusion) == pytest.approx(5 / 7)
     by_group = {one.group: one for one in found.shares}
     assert set(by_group) == {"afr", "amr", "eur"}
     assert by_group["afr"].error == pytest.approx(0.1 / 8)
     assert by_group["amr"].mean_true == pytest.approx(0.5 / 8)
     assert by_group["amr"].correlation == pytest.approx(1.0)
     text = as_text(found)
-    assert "71.43 % of 7 right" in text
+    assert "71.43 % of 7 right" in text and "sure or not, 100.00 %" in text
     (row,) = [line for line in text.splitlines() if line.startswith("eur") and "0." not in line]
     header = next(line for line in text.splitlines() if line.startswith("group"))
     assert dict(zip(header.split()[1:], row.split()[1:], strict=True)) == {

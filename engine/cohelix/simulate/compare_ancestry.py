@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations, product
 from pathlib import Path
@@ -51,18 +51,20 @@ class Shares:
 
 @dataclass(frozen=True)
 class Comparison:
-    """relatives: a line for each degree and relationship. confusion: people by (group, assigned). shares: by source."""
+    """relatives: a line for each degree and relationship. confusion: people by (group, assigned). likeliest: the same
+    by the likeliest group, whether the forest is sure of it or not. shares: by source."""
 
     relatives: tuple[Line, ...]
     confusion: dict[tuple[str, str], int]
     shares: tuple[Shares, ...]
+    likeliest: dict[tuple[str, str], int]
 
-    @property
-    def accuracy(self) -> float:
-        """Share of people of one group who are assigned to it."""
-        of_one = {key: count for key, count in self.confusion.items() if key[0] != MIXED}
-        right = sum(count for (true, found), count in of_one.items() if true == found)
-        return right / sum(of_one.values()) if of_one else float("nan")
+
+def accuracy(confusion: dict[tuple[str, str], int]) -> float:
+    """Share of people of one group who are assigned to it."""
+    of_one = {key: count for key, count in confusion.items() if key[0] != MIXED}
+    right = sum(count for (true, found), count in of_one.items() if true == found)
+    return right / sum(of_one.values()) if of_one else float("nan")
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,11 @@ def compare_ancestry(
         lines += _relatives(planted, relatedness)
     if unrelated is not None:
         lines.append(_left(planted, unrelated))
-    confusion, shares = _ancestry(planted, ancestry) if ancestry is not None else ({}, ())
-    return Comparison(tuple(lines), confusion, shares)
+    if ancestry is None:
+        return Comparison(tuple(lines), {}, (), {})
+    table, people = _assigned(planted, ancestry)
+    confusion, likeliest = (_crossed(table, people, column) for column in ("group_other", "group"))
+    return Comparison(tuple(lines), confusion, tuple(_shares(table, people)), likeliest)
 
 
 def as_text(found: Comparison) -> str:
@@ -103,8 +108,9 @@ def as_text(found: Comparison) -> str:
         for group in (group for group in GROUPS if any(true == group for true, _ in found.confusion)):
             rows.append([group, *(str(found.confusion.get((group, name), 0)) for name in assigned)])
         of = sum(count for (true, _), count in found.confusion.items() if true != MIXED)
-        title = f"people by group (rows) and assigned group: {100 * found.accuracy:.2f} % of {of:,} right"
-        parts.append(f"{title}, those of {MIXED} left out\n{_aligned(rows)}")
+        title = f"people by group (rows) and assigned group: {100 * accuracy(found.confusion):.2f} % of {of:,} right"
+        likeliest = f"; by the likeliest group, sure or not, {100 * accuracy(found.likeliest):.2f} %"
+        parts.append(f"{title}, those of {MIXED} left out{likeliest}\n{_aligned(rows)}")
     if found.shares:
         rows = [["proportion", "people", "true mean", "found mean", "mean error", "correlation"]]
         for one in found.shares:
@@ -259,28 +265,27 @@ def _looked_at_or_none(path: Path, planted: _Planted) -> list[str]:
     return [] if empty else _looked_at(path, planted)
 
 
-def _ancestry(planted: _Planted, folder: Path) -> tuple[dict[tuple[str, str], int], tuple[Shares, ...]]:
-    table = _table(folder / "ancestry.parquet", ("sample_id", "group_other"))
+def _assigned(planted: _Planted, folder: Path) -> tuple[pa.Table, list[dict[str, Any]]]:
+    """The table of groups, and what is true of the person of each row."""
+    table = _table(folder / "ancestry.parquet", ("sample_id", "group", "group_other"))
     samples = table.column("sample_id").to_pylist()
     _check(samples, planted, "ancestry.parquet")
-    people = [planted.people[planted.person[sample]] for sample in samples]
-    assigned = table.column("group_other").to_pylist()
-    confusion = Counter((person["group"], name or "none") for person, name in zip(people, assigned, strict=True))
-
-    def true_share(source: str) -> np.ndarray:
-        return np.array([person[source] for person in people], np.float64)
-
-    return dict(confusion), tuple(_shares(table, true_share))
+    return table, [planted.people[planted.person[sample]] for sample in samples]
 
 
-def _shares(table: pa.Table, true_share: Callable[[str], np.ndarray]) -> list[Shares]:
+def _crossed(table: pa.Table, people: list[dict[str, Any]], column: str) -> dict[tuple[str, str], int]:
+    pairs = zip(people, table.column(column).to_pylist(), strict=True)
+    return dict(Counter((person["group"], name or "none") for person, name in pairs))
+
+
+def _shares(table: pa.Table, people: list[dict[str, Any]]) -> list[Shares]:
     lines = []
     for source in SOURCES:
         group = LABELS.get(source, source)
         if f"proportion_{group}" not in table.column_names:
             continue
         column = table.column(f"proportion_{group}").cast(pa.float64()).to_numpy(zero_copy_only=False)
-        found, true = np.asarray(column, np.float64), true_share(source)
+        found, true = np.asarray(column, np.float64), np.array([person[source] for person in people], np.float64)
         known = np.isfinite(found)
         if not known.any():
             continue

@@ -50,7 +50,7 @@ def relatedness(folder: Path, histogram: np.ndarray | None = None) -> Path:
             "by_degree": {"0": 3, "1": 105, "2": 8, "3": 0, "4": 480},
             "by_relationship": {"duplicate_or_twin": 3, "parent_child": 60, "full_siblings": 45, "second_degree": 8},
         },
-        "screen": {"n_sites": 2_000, "threshold": 0.02, "recall_bound": 0.9999},
+        "screen": {"n_sites": 2_000, "min_kinship": 0.0442, "recall_bound": 0.9999},
         "histogram": {
             "kinship_edges": [-0.5 + k / 100 for k in range(101)], "ibs0_edges": [k / 400 for k in range(41)],
             "counts": counts.tolist(),

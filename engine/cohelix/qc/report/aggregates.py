@@ -16,9 +16,9 @@ from cohelix.qc.samples.batches import cohens_d
 BINS = 48
 COARSE = 4
 """Bins to a coarse edge."""
-ROOTS = 4
-"""Rectangles across a density before any is quartered."""
-QUARTERED = 4
+FINEST = 100
+"""Steps across a density at which the rectangles of its groups may begin and end."""
+QUARTERED = 5
 """Times that a rectangle of a density is quartered at most."""
 HIDDEN = 0.1
 """Share of those in a rectangle whom quartering it may hide."""
@@ -149,18 +149,27 @@ def density(
 def densities(
     name: str, title: str, labels: tuple[str, str], x: np.ndarray, y: np.ndarray, groups: Groups
 ) -> Figure | None:
-    """People of each group by rectangles of two metrics: as small ones as hold more than 20 each (`rectangles`)."""
+    """People of each group by rectangles of two metrics, as small ones as hold more than 20 each (`rectangles`).
+
+    The rectangles of a group lie within ends that no single person sets; those who are farther out count at its edge.
+    """
     known = np.isfinite(x) & np.isfinite(y)
-    ends = [range_of(values[known]) for values in (x, y)]
-    if ends[0] is None or ends[1] is None:
-        return None
-    edges = (edges_of(*ends[0], (), pieces=ROOTS), edges_of(*ends[1], (), pieces=ROOTS))
     cells: list[Cell] = []
+    steps = [step_of(float(np.ptp(values[known])) or 1.0, FINEST) for values in (x, y)] if known.any() else []
     for code, group in enumerate(groups.names):
         inside = known & (groups.codes == code)
-        one = np.ones(int(inside.sum()), np.int64)
-        cells += rectangles(x[inside], y[inside], one, edges, group if len(groups.names) > 1 else "")
-    note = f"Rectangles with {SMALL} people of a group or fewer are left empty."
+        edges, clipped = [], []
+        for values, step in zip((x[inside], y[inside]), steps, strict=True):
+            ends = range_of(values)
+            if ends is not None:
+                low, high = math.floor(ends[0] / step) * step, (math.floor(ends[1] / step) + 1) * step
+                edges.append(np.array([low, high]))
+                clipped.append(np.clip(values, low, np.nextafter(high, low)))
+        if len(edges) == 2:
+            one = np.ones(int(inside.sum()), np.int64)
+            named = group if len(groups.names) > 1 else ""
+            cells += rectangles(clipped[0], clipped[1], one, (edges[0], edges[1]), named)
+    note = f"Rectangles with {SMALL} people of a group or fewer are left empty; people farther out count at its edge."
     return Figure(name, title, labels[0], labels[1], cells=tuple(cells), note=note) if cells else None
 
 

@@ -18,10 +18,10 @@ from cohelix.qc.report.gather import Made, numbers
 
 PAIRS = ((1, 2), (3, 4), (5, 6))
 """Components that are shown against one another."""
-PROJECTED = (
-    ("share_used", "Sites used", "share of the model's sites"),
-    ("distance", "Distance to the reference", "distance"),
-    ("residual", "What the components do not explain", "residual"),
+PROJECTED: tuple[tuple[str, str, str, tuple[Cut, ...]], ...] = (
+    ("share_used", "Sites used", "share of the model's sites", ()),
+    ("distance", "Distance to the reference", "distance, in units of its limit", (Cut(1.0, "≤ 1"),)),
+    ("residual", "What the components do not explain", "residual", ()),
 )
 SITES = {
     "n_model": "of the model",
@@ -111,8 +111,8 @@ def projection_sections(made: Made) -> list[Section]:
         Table("projection-sites", "Sites of the model", ("sites", "n"), tuple(rows), "", (1,)) if rows else None,
         Table("projection-people", "People", ("people", "n"), tuple(people.items()), "", (1,)),
         *(
-            distribution(f"projection-{name}".replace("_", "-"), title, axis, numbers(table, name), everybody)
-            for name, title, axis in PROJECTED
+            distribution(f"projection-{name}".replace("_", "-"), title, axis, numbers(table, name), everybody, cuts)
+            for name, title, axis, cuts in PROJECTED
         ),
     ]
     method = f" Method: {record['method']}." if isinstance(record.get("method"), str) else ""

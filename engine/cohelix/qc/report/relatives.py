@@ -20,6 +20,8 @@ RELATIONSHIPS = (
 )  # fmt: skip
 BOUNDS = (Cut(0.0442, "3rd", False), Cut(0.0884, "2nd", False), Cut(0.177, "1st", False), Cut(0.354, "same", False))
 """Least kinship of a degree: 2^-4.5, 2^-3.5, 2^-2.5, 2^-1.5 (KING)."""
+LOWEST = -0.1
+"""Kinship below which a pair is of two ancestries, and not shown."""
 COARSE = 8
 """Bins of the histogram across a rectangle before it is quartered."""
 
@@ -56,6 +58,8 @@ def _density(histogram: Mapping[str, Any]) -> Figure | None:
         return None
     across, up = (np.array(histogram[name], np.float64) for name in ("kinship_edges", "ibs0_edges"))
     counts = np.array(histogram["counts"], np.int64).reshape(across.size - 1, up.size - 1)
+    first = int(np.searchsorted(across, LOWEST - 1e-9))
+    across, counts = across[first:], counts[first:]
     held = np.argwhere(counts > 0)
     if not held.size:
         return None
@@ -64,7 +68,10 @@ def _density(histogram: Mapping[str, Any]) -> Figure | None:
     cells = tuple(rectangles(x, y, counts[held[:, 0], held[:, 1]], edges, quartered=COARSE.bit_length() - 1))
     if not cells:
         return None
-    note = f"Lines: least kinship of a degree. Rectangles with {SMALL} pairs or fewer are left empty."
+    note = (
+        f"Pairs of kinship {LOWEST:g} and more. Lines: least kinship of a degree. Rectangles with {SMALL} pairs or "
+        "fewer are left empty."
+    )
     return Figure(
         "relatedness-ibs0", "Kinship against IBS0", "kinship", "IBS0", cells=cells, cuts=BOUNDS, note=note,
         of_pairs=True,
@@ -83,12 +90,12 @@ def _screen(record: Mapping[str, Any]) -> Table | None:
         ("people", shown(int(record["n_samples"])) if "n_samples" in record else ""),
         ("sites", _number(record.get("n_sites"))),
         ("sites of the screen", _number(screen.get("n_sites"))),
-        ("kinship from which a pair passes the screen", _number(screen.get("threshold"))),
-        ("bound of what the screen misses", _number(screen.get("miss_bound"))),
+        ("kinship from which a pair passes the screen", _number(screen.get("min_kinship"))),
         ("bound of what the screen finds", _number(screen.get("recall_bound"))),
     ]
     rows = [row for row in rows if row[1]]
-    note = "Pairs that pass a screen on a part of the sites are measured on all of them." if screen else ""
+    note = "Pairs that pass a screen on a part of the sites are measured on all of them."
+    note = "All pairs were measured on all sites." if screen.get("all_sites") is True else note if screen else ""
     return (
         Table("relatedness-screen", "How pairs were looked for", ("what", ""), tuple(rows), note, (1,))
         if rows
