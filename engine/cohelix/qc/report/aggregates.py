@@ -16,6 +16,8 @@ from cohelix.qc.samples.batches import cohens_d
 BINS = 48
 COARSE = 4
 """Bins to a coarse edge."""
+DEVIATIONS = 2.5
+"""Standard deviations from the mean of a group to the edge of its rectangles."""
 FINEST = 100
 """Steps across a density at which the rectangles of its groups may begin and end."""
 QUARTERED = 5
@@ -151,7 +153,7 @@ def densities(
 ) -> Figure | None:
     """People of each group by rectangles of two metrics, as small ones as hold more than 20 each (`rectangles`).
 
-    The rectangles of a group lie within ends that no single person sets; those who are farther out count at its edge.
+    The rectangles of a group lie around its mean; those who are farther out count at the edge.
     """
     known = np.isfinite(x) & np.isfinite(y)
     cells: list[Cell] = []
@@ -160,9 +162,12 @@ def densities(
         inside = known & (groups.codes == code)
         edges, clipped = [], []
         for values, step in zip((x[inside], y[inside]), steps, strict=True):
-            ends = range_of(values)
-            if ends is not None:
-                low, high = math.floor(ends[0] / step) * step, (math.floor(ends[1] / step) + 1) * step
+            if len(values) > SMALL:
+                middle, reach = float(values.mean()), DEVIATIONS * float(values.std())
+                low, high = (
+                    math.floor((middle - reach) / step) * step,
+                    (math.floor((middle + reach) / step) + 1) * step,
+                )
                 edges.append(np.array([low, high]))
                 clipped.append(np.clip(values, low, np.nextafter(high, low)))
         if len(edges) == 2:
