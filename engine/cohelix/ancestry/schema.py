@@ -144,9 +144,12 @@ class FitParams:
     tolerance: float = 1e-3
     """|A v - lambda v| / lambda of the k pairs: eigenvalues are then right to about 1e-6, its square."""
     max_passes: int = 12
-    """Reads of the genotypes. Components of noise lie too close to converge; 12 make a larger space than FastPCA's."""
+    """Products with the genotypes; one more makes the loadings. 10 components of 1000 Genomes need ten. It ends sooner
+
+    where the rest would not converge in so many, as components of noise do not.
+    """
     block: int = 32
-    """Columns of a pass: with fewer BLAS is half as fast, with more the last blocks are larger than need be."""
+    """Columns of a pass: with fewer BLAS is half as fast, with more it takes more columns in all to converge."""
     seed: int = 1
     """Of the first block."""
     memory_mib: int = 1024
@@ -164,7 +167,8 @@ class FitParams:
             choices.between("ancestry.fit.max_hwe_chi2", self.max_hwe_chi2, 0.0, 1e9)
         choices.between("ancestry.fit.tolerance", self.tolerance, 1e-6, 1.0)
         choices.between("ancestry.fit.max_passes", self.max_passes, 1, 1000)
-        choices.between("ancestry.fit.block", self.block, 1, 1000)
+        fewest = -(-(2 * self.k if self.k_extra is None else self.k + self.k_extra) // self.max_passes)
+        choices.between("ancestry.fit.block", self.block, fewest, 1000)
         choices.between("ancestry.fit.seed", self.seed, 0, 2**32 - 1)
         choices.between("ancestry.fit.memory_mib", self.memory_mib, 16, 1 << 24)
         choices.between("ancestry.fit.spectrum_up_to", self.spectrum_up_to, 0, 50_000)
