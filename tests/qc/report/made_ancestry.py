@@ -55,7 +55,7 @@ def relatedness(folder: Path, histogram: np.ndarray | None = None) -> Path:
             "kinship_edges": [-0.5 + k / 100 for k in range(101)], "ibs0_edges": [k / 400 for k in range(41)],
             "counts": counts.tolist(),
         },
-        "pedigree": {"n_as_reported": 40, "n_unreported": 4},
+        "pedigree": {"n_pairs": 44, "n_agree": 40, "n_disagree": 4, "notes": {"not related": 4}},
     }  # fmt: skip
     return _write(folder, "relatedness.json", record)
 

@@ -65,7 +65,9 @@ def test_pairs_by_degree_are_shown_by_the_rule(report: Path) -> None:
     assert dict(_part(sections, "relatedness-degrees").rows) == {
         "duplicate or twin": "≤20", "first": "about 120", "second": "≤20", "third": "0", "more distant": "about 480",
     }  # fmt: skip
-    assert dict(_part(sections, "relatedness-pedigree").rows) == {"n as reported": "about 40", "n unreported": "≤20"}
+    assert dict(_part(sections, "relatedness-pedigree").rows) == {
+        "agree": "about 40", "disagree": "≤20", "not related": "≤20",
+    }  # fmt: skip
     screen = dict(_part(sections, "relatedness-screen").rows)
     assert screen["sites of the screen"] == "2,000" and screen["bound of what the screen finds"] == "0.9999"
 

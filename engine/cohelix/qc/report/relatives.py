@@ -22,6 +22,7 @@ BOUNDS = (Cut(0.0442, "3rd", False), Cut(0.0884, "2nd", False), Cut(0.177, "1st"
 """Least kinship of a degree: 2^-4.5, 2^-3.5, 2^-2.5, 2^-1.5 (KING)."""
 LOWEST = -0.1
 """Kinship below which a pair is of two ancestries, and not shown."""
+PEDIGREE = {"n_agree": "agree", "n_disagree": "disagree"}
 COARSE = 8
 """Bins of the histogram across a rectangle before it is quartered."""
 
@@ -110,8 +111,9 @@ def _number(value: Any) -> str:
 
 
 def _pedigree(summary: Mapping[str, Any]) -> Table | None:
-    counts = {name.replace("_", " "): value for name, value in summary.items() if isinstance(value, int)}
-    note = "Reported families against measured kinship."
+    counts = {name: int(summary[key]) for key, name in PEDIGREE.items() if key in summary}
+    counts |= {str(note): int(n) for note, n in _mapping(summary.get("notes")).items()}
+    note = "Reported families against measured kinship: pairs that agree, that do not, and what was noted of some."
     return _counts("relatedness-pedigree", "Reported families", ("pairs", "n"), counts, note)
 
 
