@@ -86,11 +86,14 @@ def as_callset(
 
 
 def fit(people: People, k: int, k_extra: int, *, spectrum: bool = True, build: str = "GRCh38") -> Model:
-    """Components by NumPy's SVD of the whole matrix; every site must vary."""
+    """Components by NumPy's eigenvectors of the Gram matrix; every site must vary."""
     genotypes = people.genotypes.astype(float)
     af = genotypes.mean(axis=1) / 2
     matrix = ((genotypes - 2 * af[:, None]) / np.sqrt(2 * af * (1 - af))[:, None]).T / np.sqrt(len(af))
-    left, lengths, right = np.linalg.svd(matrix, full_matrices=False)
+    values, vectors = np.linalg.eigh(matrix @ matrix.T)
+    total = k + k_extra
+    values, left = values[::-1], vectors[:, ::-1][:, :total]
+    lengths = np.sqrt(np.maximum(values, 0))
     rows = np.arange(len(af))
     n = len(people.groups)
     sites = pa.table({
@@ -104,9 +107,8 @@ def fit(people: People, k: int, k_extra: int, *, spectrum: bool = True, build: s
         "kind": "pca", "k": k, "k_extra": k_extra, "n_sites": len(af), "n_samples": n, "build": build,
         "total_variance": float((lengths**2).sum()), "provenance": {"digest": "0" * 64},
     }  # fmt: skip
-    total = k + k_extra
     return Model(
-        sites, af, right[:total].T.copy(), lengths[:total] ** 2, left[:, :k] * lengths[:k], names(n, "ref"),
+        sites, af, matrix.T @ left / lengths[:total], lengths[:total] ** 2, left[:, :k] * lengths[:k], names(n, "ref"),
         lengths[: n - 1] ** 2 if spectrum else None, None, meta,
     )  # fmt: skip
 

@@ -47,12 +47,17 @@ def reference_of(scores: np.ndarray, factors: np.ndarray, params: ProjectParams)
     n, k = scores.shape
     if n < LEAST_REFERENCE:
         return None
-    signal = max(int((np.minimum.accumulate(factors[:k]) >= params.min_signal).sum()), min(2, k))
+    signal = n_signal(factors[:k], params)
     neighbours = min(params.neighbours, max(5, n // 10))
     noise = noise_of(scores, min(20, neighbours))[:signal]
     points = np.ascontiguousarray(scores[:, :signal] / noise)
     own = local_distances(points, points, neighbours, params.smoothing, own=True)
     return Reference(points, noise, own, neighbours, params.smoothing, float(np.quantile(own, 1.0 - params.ood_rate)))
+
+
+def n_signal(factors: np.ndarray, params: ProjectParams) -> int:
+    """Components that say more of groups than of noise: the first ones, two at least where there are two."""
+    return max(int((np.minimum.accumulate(factors) >= params.min_signal).sum()), min(2, len(factors)))
 
 
 def noise_of(scores: np.ndarray, neighbours: int) -> np.ndarray:
@@ -114,9 +119,9 @@ def residuals(
 ) -> np.ndarray:
     """float64 (samples,): observed over expected squares around predicted frequencies; NaN where unknown.
 
-    naive, scores: float64 (samples, k), projected and corrected. With y = scores V' the predicted standardised
-    genotypes, the observed part is |x - y|², and 2 f (1 - f) over 2 p (1 - p) is 1 + y (1 - 2 p) / sd - y² / 2: both
-    are sums over components, so that genotypes are read once.
+    naive, scores: float64 (samples, k), projected and corrected, of the components to predict with; naive may hold
+    more. With y = scores V' the predicted standardised genotypes, the observed part is |x - y|², and 2 f (1 - f) over
+    2 p (1 - p) is 1 + y (1 - 2 p) / sd - y² / 2: both are sums over components, so that genotypes are read once.
     """
     k = scores.shape[1]
     tilt = ((1.0 - 2.0 * af) / np.sqrt(2.0 * af * (1.0 - af))) @ loadings[:, :k] / np.sqrt(len(af))

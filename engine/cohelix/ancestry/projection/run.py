@@ -89,7 +89,8 @@ def place(model: Model, matched: Matched, absent: str, params: ProjectParams, ru
         fitted = rows_of_fit(model, reference, matched.matrix.sample_ids(), found.naive)
         of_fit = fitted >= 0
         scores[of_fit] = model.scores[fitted[of_fit]]
-        residual = ood.residuals(found.naive, scores, found.norms, model.loadings, model.af)
+        signal = ood.n_signal(factors[:k], params)
+        residual = ood.residuals(found.naive, scores[:, :signal], found.norms, model.loadings, model.af)
         distance = ood.distances(reference, scores)
         if reference is not None:
             distance[of_fit] = reference.own[fitted[of_fit]] / reference.cutoff
