@@ -33,8 +33,8 @@ def degrees(kinship: np.ndarray) -> np.ndarray:
 def unrelated_ibs0(counts: np.ndarray, mean_rate: float) -> np.ndarray:
     """float64 (pairs,): the rate of opposite homozygotes expected were a pair unrelated.
 
-    counts int64 (pairs, 5) as in `king.kernels`. It is the mean rate of all pairs, but at least half the squared rate of
-    heterozygotes: 2 p^2 q^2 against 2 p q at a site. The mean is too small where most pairs are of one family.
+    counts int64 (pairs, 5) as in `king.kernels`. It is the mean rate of all pairs, but at least half the squared rate
+    of heterozygotes: 2 p^2 q^2 against 2 p q at a site. The mean is too small where most pairs are of one family.
     """
     sites = np.maximum(counts[:, 1:].sum(axis=1), 1)
     hets = (2 * counts[:, 1] + counts[:, 2] + counts[:, 3]) / (2 * sites)

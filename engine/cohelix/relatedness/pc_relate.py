@@ -95,7 +95,7 @@ def pc_relate(matrix: Matrix, pcs: np.ndarray, pairs: np.ndarray, params: PcRela
     fitted = orthonormal(pcs[known])
     basis = np.zeros((len(pcs), fitted.shape[1]))
     basis[known] = fitted
-    coefficients = _regress(matrix.of_samples(np.flatnonzero(known)), fitted, runtime)
+    coefficients = regress(matrix.of_samples(np.flatnonzero(known)), fitted, runtime)
     shared, floor = runtime.share(coefficients), params.min_individual_maf
     batches = [able[batch] for batch in batches_of(pairs[able])]
     spans = _spans(matrix.n_sites, len(batches))
@@ -176,7 +176,7 @@ def _spans(n_sites: int, n_batches: int) -> list[tuple[int, int]]:
     return block_edges(n_sites, rows)
 
 
-def _regress(matrix: Matrix, basis: np.ndarray, runtime: Runtime) -> np.ndarray:
+def regress(matrix: Matrix, basis: np.ndarray, runtime: Runtime) -> np.ndarray:
     """float64 (columns, sites): half of each genotype's projection on the basis; its fit by a sample is mu."""
     words = -(-matrix.n_samples // 32)
     scaled = np.zeros((basis.shape[1], 32 * words))

@@ -40,10 +40,12 @@ class Planes:
     def edges(self) -> list[tuple[int, int]]:
         return block_edges(self.n_sites, STRETCH_SITES)
 
-    def stretch(self, number: int) -> np.ndarray:
-        """uint64 (samples, 3, words) of a stretch, mapped for reading."""
-        start, end = self.edges[number]
-        return _mapped(_path(self.folder, number), "r", self.n_samples, end - start)
+    def stretches(self) -> list[np.ndarray]:
+        """uint64 (samples, 3, words) of each stretch, mapped for reading."""
+        return [
+            _mapped(_path(self.folder, number), "r", self.n_samples, end - start)
+            for number, (start, end) in enumerate(self.edges)
+        ]
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from cohelix.genotypes.packed.matrix import Matrix, matrix_of
 from cohelix.provenance import provenance
 from cohelix.relatedness import tables
 from cohelix.relatedness.king.scan import Found, kinship_of, scan
+from cohelix.relatedness.places import places_of
 from cohelix.relatedness.planes import make_planes
 from cohelix.relatedness.schema import PcRelateParams, RelatednessParams
 from cohelix.relatedness.screen import Screen, screen_of
@@ -82,7 +83,7 @@ def find_pairs(
     """
     rule, rows = screen_of(matrix, params)
     screened = matrix if rows is None else matrix.take(rows)
-    places = np.zeros((matrix.n_samples, 0))
+    places = np.zeros((matrix.n_samples, 0)) if scores is None else places_of(screened, scores, runtime)
     scratch.mkdir()
     try:
         every = make_planes(matrix, scratch / "every", runtime, label="planes")

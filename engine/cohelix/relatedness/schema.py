@@ -25,17 +25,17 @@ class RelatednessParams:
     half as many it is one in six, and with twice as many the screen costs more than it saves.
     """
     screen_sds: float = 4.0
-    """A pair is set aside where its kinship on the subset is this many standard errors of sampling sites, or more, below
+    """A pair is set aside where its kinship on the subset is this many standard errors of sampling sites below
 
-    `min_kinship`: of pairs exactly there, at most 6 in 100,000 are lost, and far fewer of those above.
+    `min_kinship`, or more: of pairs exactly there, at most 6 in 100,000 are lost, and far fewer of those above.
     """
     min_sites: int = 100
     """Fewer sites than this are refused: the standard error of kinship on 100 common SNPs is 0.09, a whole degree."""
     max_parent_child_ibs0: float = 0.08
-    """A first-degree pair with fewer opposite homozygotes than this, as a share of what unrelated people have, is parent
+    """A first-degree pair with fewer opposite homozygotes than this, as a share of what unrelated people have, is a
 
-    and child. They have none but from errors (1 % of wrong calls: about 0.03); full sibs share nothing over a quarter
-    of the genome, 0.25 with an SD of about 0.045 between pairs of sibs.
+    parent and a child. They have none but from errors (1 % of wrong calls: about 0.03); full sibs share nothing over a
+    quarter of the genome, 0.25 with an SD of about 0.045 between pairs of sibs.
     """
     min_tsv_kinship: float = 0.1
     """Pairs above this are in relatedness.tsv (All of Us, min_kinship = 0.1)."""

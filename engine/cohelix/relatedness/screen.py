@@ -1,11 +1,11 @@
 """The screen: all pairs on a subset of sites, and which of them may be related.
 
 One site is drawn from each of `screen_sites` strata of neighbouring sites, so that the subset lies evenly over the
-genome and is, by chance alone, a fair sample of the sites: what KING-robust would say of all of them, biases of ancestry
-included, it says of the subset but for the error of sampling.
+genome and is a fair sample of the sites: what KING-robust says of all of them, biases of ancestry included, it says of
+the subset but for the error of sampling.
 
-A pair of kinship phi0 or more over all sites has sum(d - r h) <= 0 there, with d the squared difference of its genotypes
-at a site, h whether the sample with fewer heterozygotes is heterozygous and r = 2 - 4 phi0, since phi is
+A pair of kinship phi0 or more over all sites has sum(d - r h) <= 0 there, with d the squared difference of its
+genotypes at a site, h whether the sample with fewer heterozygotes is heterozygous and r = 2 - 4 phi0, since phi is
 1/2 - sum(d) / (4 sum(h)). Over the subset the sum T is one of independent terms whose mean is then at most 0 and whose
 variance is at most V (1 - f): V the sum of squared terms and f the share of sites drawn. The pair is set aside where
 T > z sqrt(V (1 - f)), which has a probability of at most 2 Phi(-z), by the normal limit of sums of thousands of bounded

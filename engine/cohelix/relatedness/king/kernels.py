@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cohelix.kernel import kernel, leaf, popcount
+from cohelix.kernel import leaf, popcount
 
 IBS0, HET_HET, HET_HOM, HOM_HET, HOM_HOM = range(5)
 """Columns of counts of pairs; those of tiles lack the last."""
@@ -218,39 +218,40 @@ def count_pairs(stretch: np.ndarray, first: np.ndarray, second: np.ndarray, out:
 @leaf
 def judge_tile(
     counts: np.ndarray, offset: int, row_calls: np.ndarray, column_calls: np.ndarray, row_places: np.ndarray,
-    column_places: np.ndarray, n_sites: int, slope: float, slack: float, histogram: np.ndarray, found: np.ndarray,
+    column_places: np.ndarray, slope: float, slack: float, histogram: np.ndarray, found: np.ndarray,
 ) -> int:  # fmt: skip
     """Which pairs of a tile may be related (`relatedness.screen`): rows and columns into `found`; returns how many.
 
     counts int32 (rows, columns, 4). offset: where the first row lies among the columns; only columns to the right of a
-    row's own place are its pairs. calls float64: called genotypes of each sample of n_sites. places float64 (samples, k): where ancestry puts a sample; the squared distance
-    of two, times n_sites, is taken off their squared differences. Every pair is added to `histogram`.
+    row's own place are its pairs. calls float64: called genotypes of each sample, over the root of all sites, so that
+    the product of two is about how many sites are called in both. places float64 (samples, k): where ancestry puts a
+    sample; the squared distance of two, times their sites, is taken off their squared differences. Every pair is added
+    to `histogram`.
     """
     n_found = 0
-    kinship_bins, ibs0_bins = histogram.shape[0], histogram.shape[1]
+    last_kinship, last_ibs0 = float(histogram.shape[0] - 2), float(histogram.shape[1] - 1)
+    of_ibs0, of_het, of_both = 16.0, (1 - slope) * (1 - slope), slope * slope
     for row in range(counts.shape[0]):
         for column in range(max(0, row + offset + 1), counts.shape[1]):
             ibs0, both = counts[row, column, 0], counts[row, column, 1]
             first, second = counts[row, column, 2], counts[row, column, 3]
-            different = 4 * ibs0 + first + second
-            hets = both + min(first, second)
+            fewer, more = min(first, second), max(first, second)
+            hets, different = both + fewer, 4 * ibs0 + fewer + more
             if hets == 0:
-                histogram[0, 0] += 1  # no kinship: see `bins`
+                histogram[0, 0] += 1
                 continue
-            kinship = 0.5 - different / (4.0 * hets)
-            expected = row_calls[row] * column_calls[column] / n_sites
-            rate = ibs0 / expected
-            of_kinship = min(max(int(np.floor((kinship - KINSHIP_START) / KINSHIP_STEP)), 0), kinship_bins - 2)
-            of_ibs0 = min(int(rate / IBS0_STEP), ibs0_bins - 1)
-            histogram[of_kinship + 1, of_ibs0] += 1
-            apart = 0.0
-            for axis in range(row_places.shape[1]):
-                step = row_places[row, axis] - column_places[column, axis]
-                apart += step * step
-            excess = different - apart * expected - slope * hets
-            own = min(first, second)
-            squares = 16.0 * ibs0 + own * (1 - slope) * (1 - slope) + max(first, second) + both * slope * slope
-            if excess <= 0 or excess * excess <= slack * squares:
+            sites = row_calls[row] * column_calls[column]
+            kinship = (0.5 - KINSHIP_START - different / (4.0 * hets)) * (1 / KINSHIP_STEP)
+            rate = ibs0 / sites * (1 / IBS0_STEP)
+            histogram[1 + int(min(max(kinship, 0.0), last_kinship)), int(min(rate, last_ibs0))] += 1
+            excess = different - slope * hets
+            if row_places.shape[1] > 0:
+                apart = 0.0
+                for axis in range(row_places.shape[1]):
+                    step = row_places[row, axis] - column_places[column, axis]
+                    apart += step * step
+                excess -= apart * sites
+            if excess <= 0 or excess * excess <= slack * (of_ibs0 * ibs0 + of_het * fewer + more + of_both * both):
                 found[n_found, 0] = row
                 found[n_found, 1] = column
                 n_found += 1

@@ -6,7 +6,8 @@ square of the samples but the number of tasks, which depends on the samples alon
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,6 +87,7 @@ def scan(
 
 def _scan_square(task: _Square) -> _Part:
     scan = task.screen()
+    screened, every = scan.screened.stretches(), scan.every.stretches()
     histogram = np.zeros((KINSHIP_BINS + 1, IBS0_BINS), np.int64)
     pairs, counts, n_candidates = [np.empty((0, 2), np.int64)], [np.empty((0, 5), np.int64)], 0
     ibs0, expected = 0, 0.0
@@ -93,10 +95,10 @@ def _scan_square(task: _Square) -> _Part:
         for columns in _within(task.columns, _COLUMNS):
             if columns[1] <= rows[0] + 1:
                 continue  # below the diagonal
-            tile = count_square(scan.screened, rows, columns)
+            tile = count_square(screened, scan.screened.complete, rows, columns)
             candidates = _candidates(scan, tile, rows, columns, histogram)
             n_candidates += len(candidates)
-            exact = count_chosen(scan.every, candidates)
+            exact = count_chosen(every, candidates)
             kept = kinship_of(exact) + _apart(scan, candidates, exact) >= scan.min_kinship
             pairs.append(candidates[kept])
             counts.append(exact[kept])
@@ -105,11 +107,12 @@ def _scan_square(task: _Square) -> _Part:
     return _Part(np.concatenate(pairs), np.concatenate(counts), histogram, n_candidates, (ibs0, expected))
 
 
-def count_square(planes: Planes, rows: tuple[int, int], columns: tuple[int, int]) -> np.ndarray:
-    """int32 (rows, columns, 4) counts of every pair of two ranges of samples."""
+def count_square(
+    stretches: Sequence[np.ndarray], all_called: Sequence[bool], rows: tuple[int, int], columns: tuple[int, int]
+) -> np.ndarray:
+    """int32 (rows, columns, 4) counts of every pair of two ranges of samples. all_called: stretches without a gap."""
     out = np.zeros((rows[1] - rows[0], columns[1] - columns[0], 4), np.int32)
-    for number, complete in enumerate(planes.complete):
-        stretch = planes.stretch(number)
+    for stretch, complete in zip(stretches, all_called, strict=True):
         some, others = stretch[rows[0] : rows[1]], stretch[columns[0] : columns[1]]
         if complete:
             calls = np.zeros((len(some), 2), np.int64), np.zeros((len(others), 2), np.int64)
@@ -121,13 +124,12 @@ def count_square(planes: Planes, rows: tuple[int, int], columns: tuple[int, int]
     return out
 
 
-def count_chosen(planes: Planes, pairs: np.ndarray) -> np.ndarray:
+def count_chosen(stretches: Sequence[np.ndarray], pairs: np.ndarray) -> np.ndarray:
     """int64 (n, 5) counts of pairs int64 (n, 2)."""
     out = np.zeros((len(pairs), 5), np.int64)
     first, second = np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
-    if len(pairs):
-        for number in range(len(planes.edges)):
-            kernels.count_pairs(planes.stretch(number), first, second, out)
+    for stretch in stretches if len(pairs) else ():
+        kernels.count_pairs(stretch, first, second, out)
     return out
 
 
@@ -149,10 +151,10 @@ def _candidates(
 ) -> np.ndarray:
     """int64 (n, 2) pairs that may be related, the first sample below the second."""
     found = np.empty((tile.shape[0] * tile.shape[1], 2), np.int32)
-    calls = scan.screened.called.astype(np.float64)
+    calls = scan.screened.called / math.sqrt(scan.screened.n_sites)
     count = kernels.judge_tile(
         tile, rows[0] - columns[0], calls[slice(*rows)], calls[slice(*columns)], scan.places[slice(*rows)],
-        scan.places[slice(*columns)], scan.screened.n_sites, scan.rule.slope, scan.rule.slack, histogram, found,
+        scan.places[slice(*columns)], scan.rule.slope, scan.rule.slack, histogram, found,
     )  # fmt: skip
     return found[:count].astype(np.int64) + np.array([rows[0], columns[0]])
 
