@@ -109,6 +109,9 @@ def assign(
     labels: Annotated[
         str | None, typer.Option("--labels", help="Table of the panel's labels. Default: those of the model.")
     ] = None,
+    forest: Annotated[
+        str | None, typer.Option("--forest", help="Folder of an earlier run: its forest is applied, none is trained.")
+    ] = None,
     preset: Preset = None,
     config: Config = None,
     set_: Set = None,
@@ -122,4 +125,4 @@ def assign(
     from cohelix.jobs.config import load_params
 
     params = load_params(AssignParams, "ancestry.assign", preset=preset, config=config, overrides=set_ or ())
-    run(model, projected, out, params, labels=labels)
+    run(model, projected, out, params, labels=labels, forest=forest)
