@@ -288,6 +288,14 @@ def test_labels_are_collapsed_and_dropped_as_the_preset_says(folders: tuple[str,
     assert "fin" in found["groups"] and "nfe" in found["groups"] and "eur" not in found["groups"]
 
 
+def test_a_population_of_1000_genomes_is_not_a_group_of_gnomads(folders: tuple[str, str], tmp_path: Path) -> None:
+    _, labels = drawn_people(240, 1)
+    upper = {"afr": "YRI", "amr": "PEL", "eas": "CHB", "eur": "FIN", "mid": "GBR", "sas": "GIH"}
+    table = write_labels(tmp_path / "labels.tsv", [(f"R{row:05d}", upper[label]) for row, label in enumerate(labels)])
+    found = assign(*folders, str(tmp_path / "out"), AssignParams(holdout=0.0), labels=table)
+    assert found["groups"] == sorted(upper.values())
+
+
 @pytest.mark.parametrize(
     ("labels", "seen"),
     [

@@ -36,9 +36,12 @@ class Recipe:
     collapse: dict[str, str]
 
     def label(self, stated: str) -> str:
-        """The label to train with; "" where the sample is left out."""
-        taken = self.collapse.get(stated.lower(), stated)
-        return "" if taken.lower() in self.drop else taken
+        """The label to train with; "" where the sample is left out.
+
+        Case counts, as to the programmes: fin is gnomAD's group, FIN a population of 1000 Genomes among 26.
+        """
+        taken = self.collapse.get(stated, stated)
+        return "" if taken in self.drop else taken
 
 
 def preset_names() -> list[str]:
