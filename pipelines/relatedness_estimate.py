@@ -1,9 +1,9 @@
 """Related pairs of the samples of a callset, on Spark.
 
-Bit planes of all samples are written beside the folder to make, which has to be on a disk that all executors see, and are
-removed at the end. Options are those of `cohelix relatedness estimate`.
+Bit planes of all samples are written beside the folder to make, which has to be on a disk that all executors see, and
+are removed at the end. Options are those of `cohelix relatedness estimate`.
 
-    spark-submit --properties-file spark-conf/cluster.conf pipelines/relatedness_estimate.py cohort.callset -o relatedness
+    spark-submit --properties-file spark-conf/cluster.conf pipelines/relatedness_estimate.py cohort.callset -o related
 """
 
 import typer

@@ -42,7 +42,7 @@ def with_gaps(bed: Path, out: Path, n_samples: int) -> None:
 
 @pytest.fixture(scope="module", params=["complete", "gaps"])
 def real(request: pytest.FixtureRequest, data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Planes]:
-    """The folder of kg.bed and of its callset, and the planes of its samples, in the order of plink2's rows."""
+    """The folder of kg.bed, its callset and plink2's kinship; the planes of its samples, in the order of plink2's."""
     folder = tmp_path_factory.mktemp("king")
     fam = [line.split() for line in (data / "kg_phase3/kg23k.fam").read_text().splitlines()]
     order = sorted(range(len(fam)), key=lambda row: fam[row][1])
@@ -56,6 +56,7 @@ def real(request: pytest.FixtureRequest, data: Path, tmp_path_factory: pytest.Te
     (folder / "order.txt").write_text("".join(f"{fam[row][0]}\t{fam[row][1]}\n" for row in order))
     sort = ("--indiv-sort", "f", folder / "order.txt")
     plink2("--bfile", folder / "raw", *sort, "--make-bed", "--out", folder / "kg")
+    plink2("--bfile", folder / "kg", "--make-king", "triangle", "bin", "--out", folder / "triangle")
     plink.import_bed(str(folder / "kg"), str(folder / "kg.callset"), build="GRCh37")
     matrix = matrix_of(open_callset(str(folder / "kg.callset")))
     return folder, make_planes(matrix, folder / "planes", LocalRuntime(2), label="planes")
@@ -63,7 +64,6 @@ def real(request: pytest.FixtureRequest, data: Path, tmp_path_factory: pytest.Te
 
 def test_every_pair_has_plink2s_kinship(real: tuple[Path, Planes]) -> None:
     folder, planes = real
-    plink2("--bfile", folder / "kg", "--make-king", "triangle", "bin", "--out", folder / "triangle")
     theirs = np.fromfile(folder / "triangle.king.bin", np.float64)
     n = planes.n_samples
     ours = np.full((n, n), np.nan)

@@ -27,7 +27,7 @@ _MIN_EXPECTED = 20.0
 
 def degrees(kinship: np.ndarray) -> np.ndarray:
     """int64: 0 duplicates or twins, 1, 2, 3, and 4 for what lies beyond."""
-    return np.sum([kinship < cutoff for cutoff in CUTOFFS], axis=0).astype(np.int64)
+    return np.asarray(np.sum([kinship < cutoff for cutoff in CUTOFFS], axis=0), np.int64)
 
 
 def unrelated_ibs0(counts: np.ndarray, mean_rate: float) -> np.ndarray:
@@ -38,14 +38,14 @@ def unrelated_ibs0(counts: np.ndarray, mean_rate: float) -> np.ndarray:
     """
     sites = np.maximum(counts[:, 1:].sum(axis=1), 1)
     hets = (2 * counts[:, 1] + counts[:, 2] + counts[:, 3]) / (2 * sites)
-    return np.maximum(mean_rate, hets**2 / 2)
+    return np.asarray(np.maximum(mean_rate, hets**2 / 2))
 
 
 def relationships(
     degree: np.ndarray, ibs0: np.ndarray, n_sites: np.ndarray, expected: np.ndarray, max_share: float
 ) -> np.ndarray:
     """int64 indexes into RELATIONSHIPS. expected: `unrelated_ibs0`; max_share: most of it in parent and child."""
-    out = np.array([0, 3, 4, 5, 6], np.int64)[degree]
+    out: np.ndarray = np.array([0, 3, 4, 5, 6], np.int64)[degree]
     enough = expected * n_sites / 4 >= _MIN_EXPECTED
     few = ibs0 < max_share * expected * n_sites
     out[(degree == 1) & enough] = np.where(few, 1, 2)[(degree == 1) & enough]

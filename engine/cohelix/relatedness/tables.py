@@ -71,7 +71,7 @@ def aou_rows(table: pa.Table, min_kinship: float) -> list[tuple[str, str, float]
 def best_kinship(table: pa.Table) -> np.ndarray:
     """float64 (pairs,): PC-Relate's kinship where there is one, else KING's."""
     of_pcs = table.column("pc_kinship").to_numpy()
-    return np.where(np.isnan(of_pcs), table.column("kinship").to_numpy(), of_pcs)
+    return np.asarray(np.where(np.isnan(of_pcs), table.column("kinship").to_numpy(), of_pcs))
 
 
 def counts_of(table: pa.Table) -> dict[str, dict[str, int]]:

@@ -156,7 +156,7 @@ def _candidates(
         tile, rows[0] - columns[0], calls[slice(*rows)], calls[slice(*columns)], scan.places[slice(*rows)],
         scan.places[slice(*columns)], scan.rule.slope, scan.rule.slack, histogram, found,
     )  # fmt: skip
-    return found[:count].astype(np.int64) + np.array([rows[0], columns[0]])
+    return np.asarray(found[:count] + np.array([rows[0], columns[0]], np.int64))
 
 
 def _apart(scan: _Scan, pairs: np.ndarray, counts: np.ndarray) -> np.ndarray:
