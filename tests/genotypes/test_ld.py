@@ -90,6 +90,8 @@ def test_windows_of_bases_are_those_of_a_plain_search() -> None:
         if (np.diff(positions) > size).any():
             continue
         starts, ends = Window(size, in_bases=True).edges(positions)
+        room = np.empty((2, len(positions)), np.int64)
+        assert kernels.windows_of_bases(positions, size, room[0], room[1]) == len(starts)
         assert list(zip(starts.tolist(), ends.tolist(), strict=True)) == oracle.windows(
             positions.tolist(), size, 1, True
         )
