@@ -98,7 +98,7 @@ def test_a_fifth_held_out(genomes: Genomes, tmp_path: Path) -> None:
         finer = groups(genomes, model, params, POPULATION, tmp_path)
         share[params.method] = (finer["group"] == population)[held].mean()
     assert share["oadp"] > share["naive"] + 0.03
-    assert share["oadp"] > 0.7
+    assert share["oadp"] > 0.74
 
 
 @pytest.mark.parametrize("gone", ["AMR", "EUR"])
