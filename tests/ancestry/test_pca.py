@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cohelix.ancestry.panel import make_panel
 from cohelix.ancestry.pca import passes
 from cohelix.ancestry.pca.kernels import unpack_tile
 from cohelix.ancestry.pca.run import fit
 from cohelix.ancestry.pca.tables import read_model
-from cohelix.ancestry.schema import FitParams
+from cohelix.ancestry.schema import FitParams, PanelParams
 from cohelix.errors import ConfigError, InputError
 from cohelix.genotypes.callset import Callset
 from cohelix.genotypes.packed.counting import pack
 from cohelix.genotypes.packed.matrix import matrix_of
+from cohelix.genotypes.schema_select import SelectParams
 from cohelix.runtime.local import LocalRuntime
 from tests.ancestry.pca_cohorts import callset_of, structured
 from tests.oracles import pca as plain
@@ -173,6 +175,28 @@ def test_some_samples_are_fitted_as_if_there_were_no_others(
     assert one.sample_ids == [f"P{i:04d}" for i in chosen]
     np.testing.assert_array_equal(one.scores, other.scores)
     np.testing.assert_array_equal(one.loadings, other.loadings)
+
+
+def test_labels_of_a_panel_go_with_the_samples_of_the_fit(cohort: Callset, tmp_path: Path) -> None:
+    ids = [f"P{i:04d}" for i in range(N_SAMPLES)]
+    labels, chosen = tmp_path / "labels.tsv", tmp_path / "chosen.tsv"
+    labels.write_text("sample_id\tgroup\n" + "".join(f"{one}\tg{i % 4}\n" for i, one in enumerate(ids)))
+    select = SelectParams(long_range_ld="keep", ld_r2=1.0)
+    panel = make_panel(
+        cohort.root,
+        str(labels),
+        str(tmp_path / "panel.callset"),
+        PanelParams(label_column="group"),
+        select,
+        LocalRuntime(2),
+    )
+    chosen.write_text("sample_id\n" + "".join(f"{one}\n" for one in ids[10:60]))
+    fit(panel.root, str(tmp_path / "m"), FitParams(k=3), LocalRuntime(2), samples=str(chosen))
+    found = read_model(str(tmp_path / "m"))
+    assert found.labels is not None
+    expected = [{"sample_id": ids[i], "group": f"g{i % 4}", "subgroup": None} for i in range(10, 60)]
+    assert found.labels.to_pylist() == expected
+    assert found.sample_ids == ids[10:60]
 
 
 def test_large_cohorts_have_no_spectrum(cohort: Callset, tmp_path: Path) -> None:
