@@ -36,6 +36,8 @@ class CohortParams:
     star_alleles: table of named haplotypes to place (TSV), "" for none, "example" for the one that comes with cohelix.
     reference_people: people of each source who are not enrolled, as a reference panel with labels: enough of each for a
         mean and a spread of its place among the principal components, and never more than half of the haplotypes make.
+    reference_admixed: admixed people of each mixed group in that panel, as reference panels of real people have them:
+        without them, admixed people of the cohort lie where the panel has nobody. As many as of a source.
     """
 
     persons: int = 0
@@ -56,6 +58,7 @@ class CohortParams:
     genotypes: str = "gvcf"
     star_alleles: str = "example"
     reference_people: int = 40
+    reference_admixed: int = 40
 
     def __post_init__(self) -> None:
         between("persons", self.persons, 0, MOST_PERSONS)
@@ -72,6 +75,7 @@ class CohortParams:
         between("private_sites", self.private_sites, 0.0, 1e-3)
         between("withdrawn", self.withdrawn, 0.0, 0.5)
         between("reference_people", self.reference_people, 0, 10_000)
+        between("reference_admixed", self.reference_admixed, 0, 10_000)
         choose("genotypes", self.genotypes, ("gvcf", "callset", "both"))
         for group, share in self.shares.items():
             choose("shares", group, GROUPS)
