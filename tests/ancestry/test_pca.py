@@ -82,7 +82,7 @@ def test_tasks_cover_all_sites_and_keep_to_the_memory() -> None:
 def test_a_pass_is_the_product_of_the_dense_matrix(cohort: Callset, genotypes: np.ndarray) -> None:
     q = np.random.default_rng(3).normal(size=(N_SAMPLES, 5))
     x = plain.standardised(genotypes.tolist())
-    found = passes.multiply(matrix_of(cohort), q, FitParams(**EVERY), LocalRuntime(1), keep_left=True)
+    found = passes.multiply(matrix_of(cohort), q, FitParams(**EVERY), LocalRuntime(1))
     assert found.counts is not None and found.left is not None
     np.testing.assert_array_equal(found.counts, [[(row == value).sum() for value in range(4)] for row in genotypes])
     np.testing.assert_allclose(found.left, x.T @ q, atol=1e-5)

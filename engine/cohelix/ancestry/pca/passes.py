@@ -37,16 +37,15 @@ class _Pass:
     params: FitParams
     start: int
     end: int
-    keep_left: bool
 
 
 @dataclass(frozen=True)
 class Product:
-    """y: float64 (samples, columns), X (X' Q). left: float64 (sites, columns), X' Q, where it was asked for. counts:
-    int64 (sites, 4), genotypes by value; only of a first pass."""
+    """y: float64 (samples, columns), X (X' Q). left: float32 (sites, columns), X' Q. counts: int64 (sites, 4),
+    genotypes by value; only of a first pass."""
 
     y: np.ndarray
-    left: np.ndarray | None
+    left: np.ndarray
     counts: np.ndarray | None
 
 
@@ -57,7 +56,6 @@ def multiply(
     runtime: Runtime,
     *,
     counts: np.ndarray | None = None,
-    keep_left: bool = False,
 ) -> Product:
     """One pass. q: float64 (samples, columns). counts: int64 (sites, 4) by value; None: counted in this pass.
 
@@ -69,7 +67,7 @@ def multiply(
     right[inside] = q[order[inside]]
     shared = runtime.share(matrix), runtime.share(right), None if counts is None else runtime.share(counts)
     edges = task_edges(matrix.n_sites, right.nbytes, params.memory_mib)
-    tasks = [_Pass(*shared, params, start, end, keep_left) for start, end in edges]
+    tasks = [_Pass(*shared, params, start, end) for start, end in edges]
     total, lefts, counted = np.zeros(right.shape), [], []
     for part in runtime.map(_multiply_part, tasks, label="components"):
         total += part.y
@@ -77,7 +75,7 @@ def multiply(
         counted.append(part.counts)
     y_all = np.empty(q.shape)
     y_all[order[inside]] = total[inside]
-    return Product(y_all, _joined(lefts), _joined(counted))
+    return Product(y_all, np.concatenate(lefts), _joined(counted))
 
 
 def _joined(parts: list[np.ndarray | None]) -> np.ndarray | None:
@@ -161,7 +159,7 @@ def _multiply_part(task: _Pass) -> Product:
     masks = masks_of(np.zeros(matrix.n_samples, np.int64), 1)
     n_columns, tile = right.shape[1], new_tile()
     y, y_tile = np.zeros(right.shape), np.empty((PLANES * TILE_PIECES, n_columns), np.float32)
-    lefts: list[np.ndarray | None] = []
+    lefts: list[np.ndarray] = []
     counted: list[np.ndarray | None] = []
     for first, block in matrix.blocks(task.start, task.end, BLOCK_ROWS):
         counts = count_groups(block, masks)[:, 0] if known is None else known[first : first + len(block)]
@@ -173,9 +171,9 @@ def _multiply_part(task: _Pass) -> Product:
         for column, values in unpacked(block, scale, shift, tile):
             width = values.shape[1]
             y[column : column + width] += _product(values.T, part, y_tile[:width])
-        lefts.append(left if task.keep_left else None)
+        lefts.append(part.copy())
         counted.append(counts if known is None else None)
-    return Product(y.astype(np.float32), _joined(lefts), _joined(counted))
+    return Product(y.astype(np.float32), np.concatenate(lefts), _joined(counted))
 
 
 def _product(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> np.ndarray:

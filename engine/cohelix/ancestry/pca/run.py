@@ -34,16 +34,27 @@ class Standardised:
         self.matrix, self.params, self.runtime = matrix, params, runtime
         self.counts: np.ndarray | None = None
         self.dropped: dict[str, int] = {}
+        self.lefts: list[np.ndarray] = []
 
     def multiply(self, q: np.ndarray) -> np.ndarray:
-        """X X' q / sites."""
+        """X X' q / sites. X' q is kept: loadings are made of it."""
         found = passes.multiply(self.matrix, q, self.params, self.runtime, counts=self.counts)
+        self.lefts.append(found.left)
         if found.counts is not None:
             keep = passes.passing(found.counts, self.params)
             self.dropped = _reasons(found.counts, keep, self.params)
             _check_sizes(self.matrix.n_samples, int(keep.sum()), self.params, self.dropped)
             self.matrix, self.counts = self.matrix.take(np.flatnonzero(keep)), found.counts[keep]
+            self.lefts = [found.left[keep]]
         return found.y / self.matrix.n_sites
+
+    def loadings(self, weights: np.ndarray) -> np.ndarray:
+        """float64 (sites, n) of unit length: X' of the vectors that `weights` make of all columns multiplied."""
+        out, row = np.zeros((self.matrix.n_sites, weights.shape[1])), 0
+        for left in self.lefts:
+            out += left @ weights[row : row + left.shape[1]]
+            row += left.shape[1]
+        return np.asarray(out / np.linalg.norm(out, axis=0))
 
     def total_variance(self) -> float:
         """The trace of X X' / sites, exact: from the counts of each site."""
@@ -118,7 +129,7 @@ def _reasons(counts: np.ndarray, keep: np.ndarray, params: FitParams) -> dict[st
 def _model_of(
     callset: Callset, source: Standardised, pairs: Pairs, count: int, digests: list[tuple[str, str]]
 ) -> tuple[Model, np.ndarray]:
-    """The last pass: loadings of the pairs, and how well they satisfy the matrix."""
+    """What was found, without another pass, and its residuals."""
     params, matrix, counts = source.params, source.matrix, source.counts
     assert counts is not None
     real = int((pairs.values > NOTHING * max(pairs.values[0], 0)).sum())
@@ -129,12 +140,9 @@ def _model_of(
             f"Ask for fewer with --set ancestry.fit.k={real}."
         )
     total = min(count, real)
-    values, vectors = pairs.values[:total], pairs.vectors[:, :total]
-    last = passes.multiply(matrix, vectors, params, source.runtime, counts=counts, keep_left=True)
-    assert last.left is not None
-    loadings = last.left / np.linalg.norm(last.left, axis=0)
+    values, vectors, residuals = pairs.values[:total], pairs.vectors[:, :total], pairs.residuals[:total]
+    loadings = source.loadings(pairs.weights[:, :total])
     signs = np.sign(loadings[np.abs(loadings).argmax(axis=0), np.arange(total)])
-    residuals = np.linalg.norm(last.y / matrix.n_sites - vectors * values, axis=0) / values
     small = matrix.n_samples <= params.spectrum_up_to
     sample_ids, sites = matrix.sample_ids(), matrix.sites().drop_columns(["id"])
     model = Model(
@@ -184,7 +192,7 @@ def _meta(
             "absolute": float(pairs.values[k - 1]) - following,
             "relative": 1 - following / float(pairs.values[k - 1]),
         },
-        "passes": pairs.passes + 1,
+        "passes": pairs.passes,
         "seed": params.seed,
         "memory_mib": params.memory_mib,
         "provenance": provenance("ancestry fit", params, digests, seed=params.seed),
