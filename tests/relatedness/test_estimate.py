@@ -12,8 +12,9 @@ import pytest
 
 from cohelix.errors import InputError
 from cohelix.relatedness import degrees
-from cohelix.relatedness.run import estimate
-from cohelix.relatedness.schema import PcRelateParams, RelatednessParams
+from cohelix.relatedness.prune import prune_related
+from cohelix.relatedness.run import estimate, read_components
+from cohelix.relatedness.schema import PcRelateParams, PruneParams, RelatednessParams
 from cohelix.runtime.local import LocalRuntime
 from tests.oracles import king as oracle
 from tests.relatedness.made import callset_of, families
@@ -170,3 +171,26 @@ def test_nothing_is_left_of_a_run_that_failed(
     with pytest.raises(InputError, match="full"):
         run(cohort[0], tmp_path / "here/out")
     assert list((tmp_path / "here").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sample_id\tpca_features\n", "of other samples"),
+        ("sample_id\tpca_features\ns0\t[]\n", "row 2 .* has no list of numbers"),
+        ("sample_id\tpca_features\ns0\t\n", "row 2 .* has no list of numbers"),
+        ("sample_id\tpca_features\ns0\t[0.1\n", "row 2 .* has no list of numbers"),
+        ("sample_id\tpca_features\ns0\t5\n", "row 2 .* has no list of numbers"),
+        ("sample_id\tPC1\ns0\t1e200\n", "these are no components"),
+    ],
+)
+def test_components_that_are_none(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "pcs.tsv").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_components(str(tmp_path / "pcs.tsv"), ["s0"])
+
+
+def test_prune_reads_what_estimate_wrote(cohort: tuple[str, np.ndarray, str], tmp_path: Path) -> None:
+    run(cohort[0], tmp_path / "out")
+    summary = prune_related(str(tmp_path / "out"), str(tmp_path / "kept"), PruneParams())
+    assert summary["n_samples"] == len(cohort[1]) and summary["n_dropped"] > 0

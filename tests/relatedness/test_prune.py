@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cohelix.errors import ConfigError, InputError
+from cohelix.genotypes.outputs import seal_of
 from cohelix.relatedness import independent
 from cohelix.relatedness.independent import greedy, heaviest_set, improve, pieces_of, take_certain
 from cohelix.relatedness.prune import Related, choose_kept, prune_related
@@ -144,7 +145,9 @@ def made_folder(folder: Path, pairs: list[tuple[str, str, float, float]], ids: l
     })  # fmt: skip
     pq.write_table(table, folder / "pairs.parquet")
     (folder / "samples.tsv").write_text("sample_id\n" + "".join(f"{one}\n" for one in ids))
-    (folder / "relatedness.json").write_text(json.dumps({"kind": "relatedness", "provenance": {"digest": "d" * 64}}))
+    files = {path.name: seal_of(path.read_bytes()) for path in folder.iterdir()}
+    about = {"kind": "relatedness", "provenance": {"digest": "d" * 64}, "files": files}
+    (folder / "relatedness.json").write_text(json.dumps(about))
     return str(folder)
 
 
@@ -204,6 +207,7 @@ def test_bad_input(tmp_path: Path) -> None:
     for text, message in [
         ("sample_id\tpriority\na\t-1\n", "finite numbers from 0 in priority"),
         ("sample_id\tpriority\na\tinf\n", "finite numbers from 0 in priority"),
+        ("sample_id\tpriority\na\t1e300\n", "finite numbers from 0 in priority"),
         ("sample_id\tpriority\na\thigh\n", "row 2 of the table of priorities holds something that is not a number"),
         ("sample_id\tcase\na\t1\n", "column called priority, found none"),
         ("sample_id\tpriority\nz\t1\n", "of other samples"),
@@ -214,7 +218,7 @@ def test_bad_input(tmp_path: Path) -> None:
             prune_related(folder, out, PruneParams(), priority=str(table))
     with pytest.raises(InputError, match="found 1 related pairs of others"):
         prune_related(made_folder(tmp_path / "s", TRIO, ["a", "b", "d", "e"]), out, PruneParams())
-    with pytest.raises(InputError, match=r"expected pairs\.parquet"):
+    with pytest.raises(InputError, match=r"expected relatedness\.json"):
         prune_related(str(tmp_path / "nothing"), out, PruneParams())
     (tmp_path / "r" / "relatedness.json").unlink()
     with pytest.raises(InputError, match=r"expected relatedness\.json"):
@@ -222,3 +226,18 @@ def test_bad_input(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="in both"):
         PruneParams(tie_columns=["priority"])
     assert not Path(out).exists()
+
+
+@pytest.mark.parametrize("name", ["pairs.parquet", "samples.tsv"])
+def test_a_folder_that_was_damaged_is_refused(tmp_path: Path, name: str) -> None:
+    """Half of the samples, or other pairs, would be other people who are kept."""
+    folder = made_folder(tmp_path / "r", TRIO, IDS)
+    content = (tmp_path / "r" / name).read_bytes()
+    for other in (content[: len(content) // 2], b"", content + b"g\n"):
+        (tmp_path / "r" / name).write_bytes(other)
+        with pytest.raises(InputError, match="is not the file that `cohelix relatedness estimate` wrote"):
+            prune_related(folder, str(tmp_path / "out"), PruneParams())
+    (tmp_path / "r" / name).unlink()
+    with pytest.raises(InputError, match=f"expected {name} in the folder"):
+        prune_related(folder, str(tmp_path / "out"), PruneParams())
+    assert not (tmp_path / "out").exists()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -45,6 +47,11 @@ def write_parquet(path: Path, table: pa.Table) -> None:
 def write_tsv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     lines = ["\t".join(columns), *("\t".join(text_of(value) for value in row) for row in rows)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def seal_of(content: bytes) -> dict[str, Any]:
+    """What a folder's JSON says of a file in it, so that one that was damaged or exchanged is known."""
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def text_of(value: object) -> str:

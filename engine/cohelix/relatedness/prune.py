@@ -22,13 +22,19 @@ from cohelix import storage
 from cohelix.errors import ContractError, InputError
 from cohelix.genotypes import inputs
 from cohelix.genotypes.callset import open_callset
-from cohelix.genotypes.outputs import new_folder, write_tsv
+from cohelix.genotypes.outputs import new_folder, seal_of, write_tsv
 from cohelix.provenance import provenance
 from cohelix.relatedness.independent import heaviest_set, pieces_of
 from cohelix.relatedness.schema import PruneParams
 
+_READ = ("pairs.parquet", "samples.tsv")
+"""Files of the folder that are read."""
+
 _DECIMALS = 1e9
 """Priorities are compared to nine decimals, as integers: sums are exact."""
+
+_LARGEST = 1e15
+"""Of a priority: more is a slip, or a number that means "missing"."""
 
 _FIRST_ID_FIRST = 512
 """Ties of families up to this size are settled by the first id, then the second..., of larger by sums of places."""
@@ -51,8 +57,9 @@ def prune_related(
     folder: what `cohelix relatedness estimate` made. priority: a table of samples and the numbers that `params` names.
     callset: whose samples to keep some of, where not all that the folder knows.
     """
+    digest = _digest(folder)
     related = read_related(folder, params.max_kinship, callset)
-    digests = [("relatedness", _digest(folder)), *inputs.digests_of(priority=priority)]
+    digests = [("relatedness", digest), *inputs.digests_of(priority=priority)]
     levels, n_without = _levels(related.sample_ids, priority, params)
     dropped, facts = choose_kept(related, levels, len(params.priority_columns) if priority else 0, params.exact_size)
     ids = related.sample_ids
@@ -125,16 +132,30 @@ def _pairs_table(folder: str) -> pa.Table:
 
 
 def _digest(folder: str) -> str:
+    """Which run made the folder. InputError where it is none, or a file is not what that run wrote."""
     try:
         made = json.loads(storage.read(storage.join(folder, "relatedness.json")))
         if made["kind"] != "relatedness":
             raise KeyError
-        return str(made["provenance"]["digest"])
+        digest, sealed = str(made["provenance"]["digest"]), [made["files"][name] for name in _READ]
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(
             "expected relatedness.json in the folder that `cohelix relatedness estimate` made, found none, or another "
             "file. Check the path."
         ) from None
+    for name, seal in zip(_READ, sealed, strict=True):
+        try:
+            content = storage.read(storage.join(folder, name))
+        except OSError:
+            raise InputError(
+                f"expected {name} in the folder that `cohelix relatedness estimate` made, found none. Check the path."
+            ) from None
+        if seal_of(content) != seal:
+            raise InputError(
+                f"{name} is not the file that `cohelix relatedness estimate` wrote (its size or sha256 differs). Copy "
+                "the folder whole, or estimate again."
+            )
+    return digest
 
 
 def _levels(sample_ids: Sequence[str], path: str | None, params: PruneParams) -> tuple[list[list[int]], int]:
@@ -147,10 +168,10 @@ def _levels(sample_ids: Sequence[str], path: str | None, params: PruneParams) ->
     levels = []
     for name in (*params.priority_columns, *params.tie_columns):
         values = inputs.numbers(inputs.texts(table, inputs.column_of(table, (), what, name)), what)
-        if np.isinf(values).any() or (name in params.priority_columns and (values < 0).any()):
+        if (np.abs(values) > _LARGEST).any() or (name in params.priority_columns and (values < 0).any()):
             raise InputError(
-                f"expected finite numbers from 0 in {name} of the {what}, found others. Recode it: the higher a "
-                "number, the sooner a sample is kept."
+                f"expected finite numbers from 0 in {name} of the {what} (to {_LARGEST:.0e}), found others. Recode it: "
+                "the higher a number, the sooner a sample is kept."
             )
         whole = np.where(rows >= 0, values[rows], np.nan)
         lowest = 0.0 if name in params.priority_columns or np.isnan(whole).all() else float(np.nanmin(whole))

@@ -16,7 +16,7 @@ from cohelix.dataset import digest_of
 from cohelix.errors import InputError
 from cohelix.genotypes import inputs
 from cohelix.genotypes.callset import Callset, open_callset
-from cohelix.genotypes.outputs import new_folder, write_parquet, write_tsv
+from cohelix.genotypes.outputs import new_folder, seal_of, write_parquet, write_tsv
 from cohelix.genotypes.packed.matrix import Matrix, matrix_of
 from cohelix.provenance import provenance
 from cohelix.relatedness import tables
@@ -27,6 +27,9 @@ from cohelix.relatedness.schema import PcRelateParams, RelatednessParams
 from cohelix.relatedness.screen import Screen, screen_of
 from cohelix.relatedness.tables import Admixed
 from cohelix.runtime.protocol import Runtime
+
+_LARGEST = 1e100
+"""Of a component: the square is still a number."""
 
 
 def estimate(
@@ -69,6 +72,7 @@ def estimate(
         write_parquet(folder / "pairs.parquet", table)
         write_tsv(folder / "relatedness.tsv", ("i.s", "j.s", "kin"), tables.aou_rows(table, params.min_tsv_kinship))
         write_tsv(folder / "samples.tsv", ("sample_id",), [(sample,) for sample in sample_ids])
+        summary["files"] = {path.name: seal_of(path.read_bytes()) for path in sorted(folder.iterdir())}
         (folder / "relatedness.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n")
     return summary
 
@@ -95,16 +99,25 @@ def find_pairs(
 
 def read_components(path: str, sample_ids: Sequence[str]) -> np.ndarray:
     """float64 (samples, k): all components of the table; NaN where it lacks a sample."""
-    table = inputs.read_table(path, "table of principal components")
-    if "pca_features" in table.column_names:
+    what = "table of principal components"
+    table = inputs.read_table(path, what)
+    if "pca_features" in table.column_names and table.num_rows:
         first = table.column("pca_features")[0].as_py()
-        count = len(json.loads(first) if isinstance(first, str) else first)
+        try:
+            count = len(json.loads(first) if isinstance(first, str) else first)
+        except (TypeError, ValueError):
+            count = 0
+        if not count:
+            raise InputError(f"row 2 of the {what} has no list of numbers in pca_features. Correct it.")
     else:
         prefix = "PC" if "PC1" in table.column_names else "pc"
         count = 1
         while f"{prefix}{count + 1}" in table.column_names:
             count += 1
-    return inputs.read_pcs(path, sample_ids, count)
+    scores = inputs.read_pcs(path, sample_ids, count)
+    if np.nanmax(np.abs(scores), initial=0.0, where=np.isfinite(scores)) > _LARGEST:
+        raise InputError(f"the {what} holds numbers beyond {_LARGEST:.0e}: these are no components. Correct it.")
+    return scores
 
 
 def _with_ancestry(
