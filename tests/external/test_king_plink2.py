@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from pyarrow import csv
 
 from cohelix.genotypes import plink
 from cohelix.genotypes.callset import open_callset
-from cohelix.genotypes.packed.matrix import matrix_of
+from cohelix.genotypes.packed.matrix import block_edges, matrix_of
 from cohelix.relatedness.king import kernels
 from cohelix.relatedness.king.scan import count_chosen, count_square, kinship_of, sites_of
 from cohelix.relatedness.planes import Planes, make_planes
@@ -68,10 +69,10 @@ def test_every_pair_has_plink2s_kinship(real: tuple[Path, Planes]) -> None:
     n = planes.n_samples
     ours = np.full((n, n), np.nan)
     stretches = planes.stretches()
-    for start in range(0, n, 512):
-        rows = start, min(start + 512, n)
-        tile = count_square(stretches, planes.complete, rows, (0, n))
-        ours[start : rows[1]] = kinship_of(tile.reshape(-1, 4)).reshape(-1, n)
+    blocks = block_edges(n, kernels.LANES)
+    for block, columns in product(blocks, blocks):
+        for rows, tile in count_square(planes, stretches, block, columns):
+            ours[slice(*rows), slice(*columns)] = kinship_of(tile.reshape(-1, 4)).reshape(tile.shape[:2])
     low = np.tril_indices(n, -1)
     assert theirs.shape == low[0].shape == (n * (n - 1) // 2,)
     np.testing.assert_allclose(ours[low], theirs, rtol=0, atol=1e-6)

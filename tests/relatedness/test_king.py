@@ -63,13 +63,39 @@ def test_count_tile(n_rows: int, n_columns: int) -> None:
     assert (counts - 5).tolist() == np.array(all_counts(rows, columns))[..., :4].tolist()
 
 
-@pytest.mark.parametrize(("n_rows", "n_columns"), [(1, 1), (2, 2), (5, 7)])
-def test_count_complete_tile(n_rows: int, n_columns: int) -> None:
-    rows, columns = genotypes_of(5, n_rows, 700, 0), genotypes_of(6, n_columns, 700, 0)
-    counts = np.full((n_rows, n_columns, 4), 5, np.int32)
-    row_hets, column_hets = (rows == 1).sum(axis=1), (columns == 1).sum(axis=1)
-    kernels.count_complete_tile(planes_of(rows), planes_of(columns), row_hets, column_hets, counts)
-    assert (counts - 5).tolist() == np.array(all_counts(rows, columns))[..., :4].tolist()
+@pytest.mark.parametrize("missing", [0, 0.02, 0.6])
+@pytest.mark.parametrize(("n_rows", "n_columns"), [(1, 1), (2, 2), (5, 7), (33, 4)])
+def test_count_two_tile_and_settle_tile(n_rows: int, n_columns: int, missing: float) -> None:
+    """With count_gaps, list_gaps and lane_of: what `count_tile` counts."""
+    rows, columns = genotypes_of(5, n_rows + 3, 700, missing), genotypes_of(6, n_columns, 700, missing)
+    block, others = planes_of(rows), planes_of(columns)
+    counts = np.zeros((n_rows, n_columns, 4), np.int32)
+    kernels.count_two_tile(block[3:], others, counts)
+    row_gaps, column_gaps = gaps_of(rows, columns), gaps_of(columns, rows)
+    hets = (rows[3:] == 1).sum(axis=1), (columns == 1).sum(axis=1)
+    kernels.settle_tile(counts, *hets, row_gaps[3:], column_gaps, 3)
+    assert counts.tolist() == np.array(all_counts(rows[3:], columns))[..., :4].tolist()
+
+
+def gaps_of(samples: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """What `count_gaps` counts, after a look at its order and at the list of gaps."""
+    n_sites = samples.shape[1]
+    starts = np.concatenate([[0], np.cumsum((samples == 3).sum(axis=1))])
+    gaps = np.empty(starts[-1], np.uint16)
+    kernels.list_gaps(planes_of(samples), n_sites, starts, gaps)
+    assert gaps.tolist() == np.nonzero(samples == 3)[1].tolist()
+    packed = pack(np.where(others == 3, -9, others).astype(np.int8).T.copy())
+    block = np.zeros((n_sites, kernels.WORDS), np.uint64)
+    block[:, : packed.shape[1]] = packed
+    lanes, out = np.zeros((4, kernels.WORDS), np.uint64), np.ones((len(samples), kernels.LANES), np.int32)
+    kernels.count_gaps(starts, gaps, block, lanes, lanes.reshape(-1).view(np.uint8), out)
+    order = [kernels.lane_of(other) for other in range(kernels.LANES)]
+    assert sorted(order) == list(range(kernels.LANES))
+    expected = ((samples == 3)[:, None, :] & (others == 1)[None, :, :]).sum(axis=2)
+    assert np.array_equal(out[:, order[: len(others)]] - 1, expected)
+    assert (out[:, order[len(others) :]] == 1).all()
+    assert not lanes.any()
+    return out - 1
 
 
 def test_count_pairs_and_kinship() -> None:
@@ -98,9 +124,10 @@ def test_judge_tile() -> None:
     calls, places = (genotypes != 3).sum(axis=1) / 20, np.zeros((12, 2))
     places[9] = 0.3, 0.4
     histogram, found = np.zeros((101, 60), np.int64), np.empty((48, 2), np.int32)
+    ibs0 = np.zeros(1, np.int64)
     least, slack = 0.0442, 4.0
     count = kernels.judge_tile(
-        tile, 2, calls[rows], calls, places[rows], places, 2 - 4 * least, slack, histogram, found
+        tile, 2, calls[rows], calls, places[rows], places, 2 - 4 * least, slack, histogram, ibs0, found
     )
     pairs = [(i, j) for i in range(2, 6) for j in range(i + 1, 12)]
     expected = np.zeros_like(histogram)
@@ -122,6 +149,7 @@ def test_judge_tile() -> None:
     assert len(kept) < len(pairs) / 2
     assert expected[1:].sum(axis=0).tolist() == histogram[1:].sum(axis=0).tolist()
     assert np.array_equal(expected, histogram)
+    assert ibs0[0] == sum(oracle.counts(genotypes[i].tolist(), genotypes[j].tolist())[0] for i, j in pairs)
 
 
 def test_planes_do_not_depend_on_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,9 +159,10 @@ def test_planes_do_not_depend_on_threads(tmp_path: Path, monkeypatch: pytest.Mon
     matrix = callset_of(genotypes.T, tmp_path)
     for cores in (1, 2):
         planes = make_planes(matrix, tmp_path / str(cores), LocalRuntime(cores), label="planes")
-        assert planes.complete == (True, False)
         parts = planes.stretches()
-        assert np.array_equal(np.concatenate(parts, axis=2), planes_of(genotypes))
+        assert np.array_equal(np.concatenate([part.planes for part in parts], axis=2), planes_of(genotypes))
+        assert [len(part.gaps) for part in parts] == [0, (genotypes == 3).sum()]
+        assert planes.missing_share == pytest.approx((genotypes == 3).mean())
         assert planes.called.tolist() == (genotypes != 3).sum(axis=1).tolist()
         assert planes.hets.tolist() == (genotypes == 1).sum(axis=1).tolist()
 

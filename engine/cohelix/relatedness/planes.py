@@ -1,16 +1,19 @@
 """Genotypes turned from rows of variants to bit planes of samples, kept on disk where tasks map them.
 
-A file holds a stretch of sites: uint64 (samples, 3, words), as `king.kernels` has it. What is read of it stays in the
-system's page cache while memory allows, and no more than a task's own stretch is held by the process. On a cluster the
+A file holds a stretch of sites: bit planes, as `king.kernels` has them, and behind them the packed rows that they come
+from, by blocks of samples. What is read of it stays in the system's page cache while memory allows, and no more than a
+task's own counts are held by the process. On a cluster the
 folder has to be one that all executors see.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -19,10 +22,23 @@ from cohelix.genotypes.packed.matrix import Matrix, block_edges
 from cohelix.relatedness.king import kernels
 from cohelix.runtime.protocol import Runtime
 
-STRETCH_SITES = 8192
-"""Sites of a stretch: 3 KiB a sample. Four samples fit the first cache, 128 a fifth of the second."""
+STRETCH_SITES = 16_384
+"""Sites of a stretch: 6 KiB a sample. Four samples fit the processor's first cache, and 128 its second."""
 
 _BLOCK_ROWS = 512
+_GAPS = "-gaps"
+
+
+class Stretch(NamedTuple):
+    """planes: uint64 (samples, 3, words). rows: the same genotypes packed, uint64 (blocks of LANES, sites, WORDS).
+
+    gaps: uint16, sites that are missing, sample after sample; starts: int64 (samples + 1,), where those of each begin.
+    """
+
+    planes: np.ndarray
+    rows: np.ndarray
+    starts: np.ndarray
+    gaps: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -34,17 +50,16 @@ class Planes:
     n_sites: int
     called: np.ndarray
     hets: np.ndarray
-    complete: tuple[bool, ...]
 
     @property
-    def edges(self) -> list[tuple[int, int]]:
-        return block_edges(self.n_sites, STRETCH_SITES)
+    def missing_share(self) -> float:
+        return 1 - int(self.called.sum()) / (self.n_samples * self.n_sites)
 
-    def stretches(self) -> list[np.ndarray]:
-        """uint64 (samples, 3, words) of each stretch, mapped for reading."""
+    def stretches(self) -> list[Stretch]:
+        """All stretches, mapped for reading."""
         return [
-            _mapped(_path(self.folder, number), "r", self.n_samples, end - start)
-            for number, (start, end) in enumerate(self.edges)
+            _stretch(_path(self.folder, number), self.n_samples, end - start)
+            for number, (start, end) in enumerate(block_edges(self.n_sites, STRETCH_SITES))
         ]
 
 
@@ -64,26 +79,33 @@ def make_planes(matrix: Matrix, folder: Path, runtime: Runtime, *, label: str) -
     tasks = [_Turn(matrix, str(folder), number, start, end) for number, (start, end) in enumerate(edges)]
     calls = list(runtime.map(_turn, tasks, label=label))
     total = np.sum(calls, axis=0)
-    complete = tuple(bool((part[:, 0] == end - start).all()) for part, (start, end) in zip(calls, edges, strict=True))
-    return Planes(str(folder), matrix.n_samples, matrix.n_sites, total[:, 0], total[:, 1], complete)
+    return Planes(str(folder), matrix.n_samples, matrix.n_sites, total[:, 0], total[:, 1])
 
 
 def _turn(task: _Turn) -> np.ndarray:
     """int64 (samples, 2): called and heterozygous genotypes of the stretch, which is written."""
-    path = _path(task.folder, task.number)
+    path, n_sites, n_samples = _path(task.folder, task.number), task.end - task.start, task.matrix.n_samples
     passing = path.with_name(f".{path.name}.{secrets.token_hex(4)}")  # a task may run twice at the same time
-    n_samples = task.matrix.n_samples
     try:
-        out = _mapped(passing, "w+", n_samples, task.end - task.start)
+        planes, packed = _mapped(passing, "w+", n_samples, n_sites)
     except FileNotFoundError:
         raise InputError(
             "the folder to write to is not seen by the tasks that fill it. Choose one on a disk that all nodes share."
         ) from None
     room, calls = np.empty(64, np.uint64), np.zeros((n_samples, 2), np.int64)
     for first, block in task.matrix.blocks(task.start, task.end, _BLOCK_ROWS):
-        kernels.split_planes(block, (first - task.start) // 64, room, out)
-    kernels.count_calls(out, calls)
-    del out
+        kernels.split_planes(block, (first - task.start) // 64, room, planes)
+        for number, rows in enumerate(packed):
+            some = block[:, number * kernels.WORDS : (number + 1) * kernels.WORDS]
+            rows[first - task.start : first - task.start + len(block), : some.shape[1]] = some
+    kernels.count_calls(planes, calls)
+    starts = np.concatenate([[0], np.cumsum(n_sites - calls[:, 0])])
+    gaps = np.empty(starts[-1], np.uint16)
+    kernels.list_gaps(planes, n_sites, starts, gaps)
+    del planes, packed
+    beside = passing.with_name(passing.name + _GAPS)
+    beside.write_bytes(starts.tobytes() + gaps.tobytes())
+    os.replace(beside, path.with_name(path.name + _GAPS))
     os.replace(passing, path)
     return calls
 
@@ -92,6 +114,16 @@ def _path(folder: str, number: int) -> Path:
     return Path(folder, f"stretch-{number:05d}")
 
 
-def _mapped(path: Path, mode: str, n_samples: int, n_sites: int) -> np.ndarray:
+def _stretch(path: Path, n_samples: int, n_sites: int) -> Stretch:
+    beside = np.asarray(np.memmap(path.with_name(path.name + _GAPS), np.uint8, "r"))
+    size = 8 * (n_samples + 1)
+    return Stretch(*_mapped(path, "r", n_samples, n_sites), beside[:size].view(np.int64), beside[size:].view(np.uint16))
+
+
+def _mapped(path: Path, mode: Literal["r", "w+"], n_samples: int, n_sites: int) -> tuple[np.ndarray, np.ndarray]:
+    """Planes and packed rows of a file."""
     shape = (n_samples, 3, -(-n_sites // 64))
-    return np.asarray(np.memmap(path, np.uint64, mode, shape=shape))  # type: ignore[call-overload]  # mode is any text
+    blocks = -(-n_samples // kernels.LANES), n_sites, kernels.WORDS
+    size = math.prod(shape)
+    words = np.asarray(np.memmap(path, np.uint64, mode, shape=(size + math.prod(blocks),)))
+    return words[:size].reshape(shape), words[size:].reshape(blocks)

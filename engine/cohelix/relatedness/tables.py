@@ -31,11 +31,13 @@ class Admixed:
 def pairs_table(found: Found, admixed: Admixed, sample_ids: list[str], params: RelatednessParams) -> pa.Table:
     """A row per pair, in the order of the samples: see `docs/methods/relatedness.md`.
 
-    Degree and relationship are those of PC-Relate's kinship where there is one.
+    Degree and relationship are those of PC-Relate's kinship where there is one, unless KING's is of first degree or
+    above: chance and ancestry do not make strangers that, while components which follow families, as those of a fit to
+    related people do, take kinship from PC-Relate.
     """
     counts, kinship = found.counts, kinship_of(found.counts)
     n_sites = sites_of(counts)
-    best = np.where(np.isnan(admixed.kinship), kinship, admixed.kinship)
+    best = np.where(np.isnan(admixed.kinship) | (kinship >= degrees.CUTOFFS[1]), kinship, admixed.kinship)
     degree = degrees.degrees(best)
     expected = degrees.unrelated_ibs0(counts, found.ibs0_rate)
     ibs0 = counts[:, kernels.IBS0]

@@ -7,20 +7,25 @@ square of the samples but the number of tasks, which depends on the samples alon
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
 from cohelix.genotypes.packed.matrix import block_edges
 from cohelix.relatedness.king import kernels
-from cohelix.relatedness.planes import Planes
+from cohelix.relatedness.king.kernels import LANES
+from cohelix.relatedness.planes import Planes, Stretch
 from cohelix.relatedness.screen import Screen
 from cohelix.runtime.protocol import Runtime
 
 KINSHIP_BINS, IBS0_BINS = 100, 60
-_ROWS, _COLUMNS = 128, 512
+_ROWS = 128
+"""Samples whose planes stay in the processor's second cache."""
 _MAX_BLOCKS = 64
+_MAX_MISSING = 0.1
+"""With more missing genotypes than this, to look at each of them costs more than to count bits for them."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class _Part:
     counts: np.ndarray
     histogram: np.ndarray
     n_candidates: int
-    ibs0: tuple[int, float]
+    ibs0: int
 
 
 def scan(
@@ -71,7 +76,7 @@ def scan(
     places: float64 (samples, k), positions of ancestry (`king.kernels.judge_tile`); k = 0 where none are known.
     """
     n_samples = every.n_samples
-    per_block = _COLUMNS * max(1, -(-n_samples // (_COLUMNS * _MAX_BLOCKS)))
+    per_block = LANES * max(1, -(-n_samples // (LANES * _MAX_BLOCKS)))
     blocks = block_edges(n_samples, per_block)
     shared = runtime.share(_Scan(screened, every, places, rule, min_kinship))
     tasks = [_Square(shared, rows, columns) for at, rows in enumerate(blocks) for columns in blocks[at:]]
@@ -80,8 +85,9 @@ def scan(
     counts = np.concatenate([part.counts for part in parts])
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))
     histogram = np.sum([part.histogram for part in parts], axis=0)
-    ibs0, expected = sum(part.ibs0[0] for part in parts), sum(part.ibs0[1] for part in parts)
-    rate = ibs0 / expected if expected else 0.0
+    called = screened.called.astype(np.float64)
+    looked_at = (called.sum() ** 2 - (called**2).sum()) / (2 * screened.n_sites)  # sites of all pairs, about
+    rate = sum(part.ibs0 for part in parts) / looked_at if looked_at else 0.0
     return Found(pairs[order], counts[order], histogram, sum(part.n_candidates for part in parts), rate)
 
 
@@ -90,46 +96,60 @@ def _scan_square(task: _Square) -> _Part:
     screened, every = scan.screened.stretches(), scan.every.stretches()
     histogram = np.zeros((KINSHIP_BINS + 1, IBS0_BINS), np.int64)
     pairs, counts, n_candidates = [np.empty((0, 2), np.int64)], [np.empty((0, 5), np.int64)], 0
-    ibs0, expected = 0, 0.0
-    for rows in _within(task.rows, _ROWS):
-        for columns in _within(task.columns, _COLUMNS):
-            if columns[1] <= rows[0] + 1:
-                continue  # below the diagonal
-            tile = count_square(screened, scan.screened.complete, rows, columns)
-            candidates = _candidates(scan, tile, rows, columns, histogram)
+    ibs0 = np.zeros(1, np.int64)
+    for block, columns in product(_within(task.rows, LANES), _within(task.columns, LANES)):
+        if columns[1] <= block[0] + 1:
+            continue  # below the diagonal
+        for rows, tile in count_square(scan.screened, screened, block, columns):
+            candidates = _candidates(scan, tile, rows, columns, histogram, ibs0)
             n_candidates += len(candidates)
             exact = count_chosen(every, candidates)
             kept = kinship_of(exact) + _apart(scan, candidates, exact) >= scan.min_kinship
             pairs.append(candidates[kept])
             counts.append(exact[kept])
-            some, of = _opposite(scan.screened, tile, rows, columns)
-            ibs0, expected = ibs0 + some, expected + of
-    return _Part(np.concatenate(pairs), np.concatenate(counts), histogram, n_candidates, (ibs0, expected))
+    return _Part(np.concatenate(pairs), np.concatenate(counts), histogram, n_candidates, int(ibs0[0]))
 
 
 def count_square(
-    stretches: Sequence[np.ndarray], all_called: Sequence[bool], rows: tuple[int, int], columns: tuple[int, int]
-) -> np.ndarray:
-    """int32 (rows, columns, 4) counts of every pair of two ranges of samples. all_called: stretches without a gap."""
-    out = np.zeros((rows[1] - rows[0], columns[1] - columns[0], 4), np.int32)
-    for stretch, complete in zip(stretches, all_called, strict=True):
-        some, others = stretch[rows[0] : rows[1]], stretch[columns[0] : columns[1]]
-        if complete:
-            calls = np.zeros((len(some), 2), np.int64), np.zeros((len(others), 2), np.int64)
-            kernels.count_calls(some, calls[0])
-            kernels.count_calls(others, calls[1])
-            kernels.count_complete_tile(some, others, calls[0][:, 1].copy(), calls[1][:, 1].copy(), out)
-        else:
-            kernels.count_tile(some, others, out)
+    planes: Planes, stretches: Sequence[Stretch], block: tuple[int, int], columns: tuple[int, int]
+) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
+    """Rows, and int32 (rows, columns, 4) counts of their pairs, of two blocks of LANES samples (the last shorter)."""
+    sparse = planes.missing_share <= _MAX_MISSING
+    if sparse:
+        row_gaps = _gaps(stretches, block, columns)
+        column_gaps = row_gaps if block == columns else _gaps(stretches, columns, block)
+    for rows in _within(block, _ROWS):
+        out = np.zeros((rows[1] - rows[0], columns[1] - columns[0], 4), np.int32)
+        for stretch in stretches:
+            some, others = stretch.planes[slice(*rows)], stretch.planes[slice(*columns)]
+            if sparse:
+                kernels.count_two_tile(some, others, out)
+            else:
+                kernels.count_tile(some, others, out)
+        if sparse:
+            first = rows[0] - block[0]
+            own = row_gaps[first : first + len(out)]
+            hets = planes.hets[slice(*rows)], planes.hets[slice(*columns)]
+            kernels.settle_tile(out, *hets, own, column_gaps, first)
+        yield rows, out
+
+
+def _gaps(stretches: Sequence[Stretch], samples: tuple[int, int], others: tuple[int, int]) -> np.ndarray:
+    """int32 (samples, LANES): sites that one misses and another is heterozygous at."""
+    out = np.zeros((samples[1] - samples[0], LANES), np.int32)
+    lanes = np.zeros((4, kernels.WORDS), np.uint64)
+    for stretch in stretches:
+        starts, rows = stretch.starts[samples[0] : samples[1] + 1], stretch.rows[others[0] // LANES]
+        kernels.count_gaps(starts, stretch.gaps, rows, lanes, lanes.reshape(-1).view(np.uint8), out)
     return out
 
 
-def count_chosen(stretches: Sequence[np.ndarray], pairs: np.ndarray) -> np.ndarray:
+def count_chosen(stretches: Sequence[Stretch], pairs: np.ndarray) -> np.ndarray:
     """int64 (n, 5) counts of pairs int64 (n, 2)."""
     out = np.zeros((len(pairs), 5), np.int64)
     first, second = np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
     for stretch in stretches if len(pairs) else ():
-        kernels.count_pairs(stretch, first, second, out)
+        kernels.count_pairs(stretch.planes, first, second, out)
     return out
 
 
@@ -147,14 +167,15 @@ def kinship_of(counts: np.ndarray) -> np.ndarray:
 
 
 def _candidates(
-    scan: _Scan, tile: np.ndarray, rows: tuple[int, int], columns: tuple[int, int], histogram: np.ndarray
-) -> np.ndarray:
+    scan: _Scan, tile: np.ndarray, rows: tuple[int, int], columns: tuple[int, int], histogram: np.ndarray,
+    ibs0: np.ndarray,
+) -> np.ndarray:  # fmt: skip
     """int64 (n, 2) pairs that may be related, the first sample below the second."""
     found = np.empty((tile.shape[0] * tile.shape[1], 2), np.int32)
     calls = scan.screened.called / math.sqrt(scan.screened.n_sites)
     count = kernels.judge_tile(
         tile, rows[0] - columns[0], calls[slice(*rows)], calls[slice(*columns)], scan.places[slice(*rows)],
-        scan.places[slice(*columns)], scan.rule.slope, scan.rule.slack, histogram, found,
+        scan.places[slice(*columns)], scan.rule.slope, scan.rule.slack, histogram, ibs0, found,
     )  # fmt: skip
     return np.asarray(found[:count] + np.array([rows[0], columns[0]], np.int64))
 
@@ -169,14 +190,6 @@ def _apart(scan: _Scan, pairs: np.ndarray, counts: np.ndarray) -> np.ndarray:
 def sites_of(counts: np.ndarray) -> np.ndarray:
     """int64 (pairs,): sites called in both, from counts (n, 5)."""
     return np.asarray(counts[:, 1:].sum(axis=1))
-
-
-def _opposite(planes: Planes, tile: np.ndarray, rows: tuple[int, int], columns: tuple[int, int]) -> tuple[int, float]:
-    """Opposite homozygotes of the pairs of a tile, and about how many sites they were looked for at."""
-    wanted = np.arange(*columns)[None, :] > np.arange(*rows)[:, None]
-    called = planes.called.astype(np.float64)
-    sites = called[slice(*rows)][:, None] * called[slice(*columns)][None, :] / planes.n_sites
-    return int(tile[..., 0][wanted].sum(dtype=np.int64)), float(sites[wanted].sum())
 
 
 def _within(edges: tuple[int, int], size: int) -> list[tuple[int, int]]:
