@@ -14,7 +14,7 @@ import numpy as np
 
 _NEGLIGIBLE = 1e-10
 """Directions of a product that are smaller than this share of it are rounding."""
-_FIRST_LOOK = 5
+_FIRST_LOOK = 6
 """Passes before it is asked whether to go on: until then the residuals of noise, too, fall quickly."""
 
 

@@ -25,6 +25,9 @@ from cohelix.genotypes.outputs import write_parquet, write_tsv
 KIND = "pca"
 SITE_COLUMNS = ("contig", "position", "ref", "alt")
 LABEL_COLUMNS = ("sample_id", "group", "subgroup")
+_SITES = pa.schema(
+    [(name, pa.int32() if name == "position" else pa.string()) for name in SITE_COLUMNS] + [("n_called", pa.int64())]
+)
 _FILES = ("loadings.parquet", "eigenvalues.tsv", "scores.tsv")
 _OPTIONAL = ("spectrum.parquet", "labels.tsv")
 
@@ -93,7 +96,7 @@ def _model_of(data: Mapping[str, bytes], meta: dict[str, Any]) -> Model:
     scores = _tsv(data["scores.tsv"], ("sample_id",))
     spectrum = _parquet(data["spectrum.parquet"]) if "spectrum.parquet" in data else None
     model = Model(
-        sites=loadings.select([*SITE_COLUMNS, "n_called"]),
+        sites=loadings.select([*SITE_COLUMNS, "n_called"]).cast(_SITES),
         af=_numbers(loadings, "af"),
         loadings=np.column_stack([_numbers(loadings, f"pc{i + 1}") for i in range(total)]),
         eigenvalues=_numbers(eigenvalues, "eigenvalue"),
@@ -107,6 +110,10 @@ def _model_of(data: Mapping[str, bytes], meta: dict[str, Any]) -> Model:
         raise _damaged(f"pca.json says {n_sites} sites and {total} components, and its tables hold others")
     if model.scores.shape != (int(meta["n_samples"]), k):
         raise _damaged(f"pca.json says {meta['n_samples']} samples and {k} components, and scores.tsv holds others")
+    if any(column.null_count for column in model.sites.columns):
+        raise _damaged("a site lacks its place or its alleles")
+    if len(set(model.sample_ids)) < len(model.sample_ids):
+        raise _damaged("scores.tsv has a sample twice")
     if not ((model.af > 0) & (model.af < 1)).all():
         raise _damaged("it has an allele frequency that is not between 0 and 1")
     return model
@@ -123,6 +130,9 @@ def _read_meta(folder: str) -> dict[str, Any]:
         raise _damaged("pca.json is not JSON") from None
     if not isinstance(meta, dict) or meta.get("kind") != KIND or not isinstance(meta.get("files"), dict):
         raise _damaged("pca.json is of another kind")
+    made = meta.get("provenance")
+    if not isinstance(meta.get("build"), str) or not isinstance(made, dict) or not isinstance(made.get("digest"), str):
+        raise _damaged("pca.json does not say of which build it is, or which run made it")
     return meta
 
 
