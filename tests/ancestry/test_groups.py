@@ -21,6 +21,7 @@ from cohelix.ancestry.pca.tables import Model, write_model
 from cohelix.ancestry.schema import AssignParams
 from cohelix.errors import CohelixError, ConfigError, InputError, ReferenceMismatch
 from cohelix.genotypes import inputs
+from cohelix.genotypes.outputs import seal_of
 
 GROUPS = ["afr", "amr", "eas", "eur", "mid", "sas"]
 K = 20
@@ -61,11 +62,12 @@ def write_projected(folder: Path, scores: np.ndarray, ood: np.ndarray, *, digest
     ids = [f"S{row:05d}" for row in range(len(scores))]
     columns = {f"pc{i + 1}": pa.array(scores[:, i]) for i in range(scores.shape[1])}
     pq.write_table(pa.table({"sample_id": ids} | columns | {"ood": ood}), folder / "projection.parquet")
+    files = {"projection.parquet": seal_of((folder / "projection.parquet").read_bytes())}
     made = {
         "inputs": [{"role": "model", "sha256": digest}, {"role": "callset", "sha256": "c" * 64}],
         "digest": "p" * 64,
     }
-    (folder / "projection.json").write_text(json.dumps({"kind": "projection", "provenance": made}))
+    (folder / "projection.json").write_text(json.dumps({"kind": "projection", "provenance": made, "files": files}))
     return str(folder)
 
 
@@ -117,6 +119,7 @@ def test_the_file_is_all_of_uss_to_the_letter(folders: tuple[str, str], tmp_path
     shutil.copytree(projection, known)
     table = pq.read_table(known / "projection.parquet").slice(0, 89)
     pq.write_table(table, known / "projection.parquet")
+    reseal(known)
     found = assign(model, str(known), str(tmp_path / "out"), AssignParams(holdout=0.0))
     theirs = their_file(model, str(known), 0.75)
     ours = rows_of(tmp_path / "out" / "ancestry_preds.tsv")
@@ -362,7 +365,34 @@ def test_ids_twice_in_a_projection_are_refused(folders: tuple[str, str], tmp_pat
     shutil.copytree(folders[1], copy)
     table = pq.read_table(copy / "projection.parquet")
     pq.write_table(pa.concat_tables([table.slice(0, 1), table]), copy / "projection.parquet")
+    reseal(copy)
     with pytest.raises(InputError, match="have the same id"):
+        assign(folders[0], str(copy), str(tmp_path / "out"), AssignParams())
+
+
+def reseal(folder: Path, **change: object) -> None:
+    """Say of the projection's file what it is now, and `change` in the JSON beside it."""
+    meta = json.loads((folder / "projection.json").read_text())
+    meta["files"]["projection.parquet"] = seal_of((folder / "projection.parquet").read_bytes())
+    (folder / "projection.json").write_text(json.dumps(meta | change))
+
+
+def test_a_projection_that_was_damaged_is_refused(folders: tuple[str, str], tmp_path: Path) -> None:
+    """One byte of a score, or fewer people, would be other groups in silence."""
+    copy = tmp_path / "projection"
+    shutil.copytree(folders[1], copy)
+    content = (copy / "projection.parquet").read_bytes()
+    (copy / "projection.parquet").write_bytes(content[:500] + bytes([content[500] ^ 1]) + content[501:])
+    with pytest.raises(InputError, match=r"projection\.parquet is not the file that was written"):
+        assign(folders[0], str(copy), str(tmp_path / "out"), AssignParams())
+    (copy / "projection.parquet").write_bytes(content)
+    for change in ({"provenance": "x"}, {"provenance": {}}, {"files": None}):
+        reseal(copy, **change)
+        with pytest.raises(InputError, match="does not hold what was written"):
+            assign(folders[0], str(copy), str(tmp_path / "out"), AssignParams())
+        shutil.copy(Path(folders[1]) / "projection.json", copy)
+    reseal(copy, provenance={"digest": "p", "inputs": "x"})
+    with pytest.raises(ReferenceMismatch, match="made from another"):
         assign(folders[0], str(copy), str(tmp_path / "out"), AssignParams())
 
 

@@ -116,3 +116,25 @@ def test_labels_that_make_no_panel(people: tuple[str, np.ndarray, list[str]], tm
     with pytest.raises(ConfigError, match="max_per_group"):
         PanelParams(max_per_group=1)
     assert not (tmp_path / "panel.callset").exists()
+
+
+def test_a_label_that_would_break_a_table_is_refused(people: tuple[str, np.ndarray, list[str]], tmp_path: Path) -> None:
+    for column, cell in (("super_pop", '"e\tur"'), ("labeled_subpop", '"a\nb"')):
+        rows = [f"{one},{cell},x\n" if column == "super_pop" else f"{one},eur,{cell}\n" for one in people[2]]
+        (tmp_path / "labels.csv").write_text("s,super_pop,labeled_subpop\n" + "".join(rows))
+        params = PanelParams(label_column="super_pop", subgroup_column="labeled_subpop")
+        with pytest.raises(InputError, match=r"label on row 2|row 2 has another number of fields"):
+            make_panel(
+                people[0], str(tmp_path / "labels.csv"), str(tmp_path / "out"), params, SITES, LocalRuntime(1)
+            )  # fmt: skip
+
+
+def test_what_made_a_panel_is_told(people: tuple[str, np.ndarray, list[str]], tmp_path: Path) -> None:
+    """Other labels of the same people make another panel, and its provenance says so."""
+    labels = labels_of(people[2])
+    first = panel(people, tmp_path, labels).commit.provenance
+    turned = dict(zip(labels, [*list(labels.values())[1:80], "afr", *list(labels.values())[80:]], strict=True))
+    second = panel(people, tmp_path, turned).commit.provenance
+    assert first["operation"] == "ancestry panel"
+    assert [entry["role"] for entry in first["inputs"]] == ["callset", "labels"]
+    assert first["digest"] != second["digest"] and first["inputs"][0] == second["inputs"][0]

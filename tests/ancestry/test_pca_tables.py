@@ -32,7 +32,7 @@ def made(n_sites: int = 7, n_samples: int = 5, k: int = 2, total: int = 3) -> Mo
     return Model(
         sites, random.uniform(0.1, 0.9, n_sites), random.normal(size=(n_sites, total)), np.array([3.0, 2.0, 1.0]),
         random.normal(size=(n_samples, k)), names, np.array([3.0, 2.0, 1.0, 0.5]), labels,
-        meta | {"build": "GRCh38", "total_variance": 6.5},
+        meta | {"build": "GRCh38", "total_variance": 6.5, "provenance": {"digest": "d" * 64}},
     )  # fmt: skip
 
 
@@ -107,3 +107,32 @@ def test_numbers_that_are_none_are_refused(tmp_path: Path) -> None:
     write_model(tmp_path, replace(made(), loadings=loadings), np.zeros(3))
     with pytest.raises(InputError, match="not a number"):
         read_model(str(tmp_path))
+
+
+def test_sites_without_a_place_and_people_named_twice_are_refused(tmp_path: Path) -> None:
+    sites = made().sites
+    for name, value in (("contig", None), ("position", None), ("ref", None)):
+        column = pa.array([value, *sites[name].to_pylist()[1:]], sites[name].type)
+        changed = sites.set_column(sites.column_names.index(name), name, column)
+        (tmp_path / name).mkdir()
+        write_model(tmp_path / name, replace(made(), sites=changed), np.zeros(3))
+        with pytest.raises(InputError, match="a site lacks its place or its alleles"):
+            read_model(str(tmp_path / name))
+    texts = sites.set_column(1, "position", pa.array(["x"] * sites.num_rows))
+    twice = replace(made(), sample_ids=["p0", "p0", "p2", "p3", "p4"])
+    for name, model, message in (
+        ("texts", replace(made(), sites=texts), "lack columns, or hold something"),
+        ("twice", twice, r"scores\.tsv has a sample twice"),
+    ):
+        (tmp_path / name).mkdir()
+        write_model(tmp_path / name, model, np.zeros(3))
+        with pytest.raises(InputError, match=message):
+            read_model(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("change", [{"build": 38}, {"provenance": "x"}, {"provenance": {}}])
+def test_a_model_of_no_known_run_is_refused(folder: Path, change: dict[str, object]) -> None:
+    meta = json.loads((folder / "pca.json").read_text())
+    (folder / "pca.json").write_text(json.dumps(meta | change))
+    with pytest.raises(InputError, match="of which build it is, or which run made it"):
+        read_model(str(folder))

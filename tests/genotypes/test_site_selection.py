@@ -335,6 +335,8 @@ def test_what_cannot_be(callset: Callset, rows: list[Row], tmp_path: Path) -> No
         (tmp_path / "samples").write_text(text)
         with pytest.raises(InputError, match=words):
             read_sample_rows(str(tmp_path / "samples"), callset)
+    (tmp_path / "samples").write_bytes(f"\ufeffsample_id\r\n{IDS[2]}\r\n{IDS[1]}\r\n".encode())  # as Windows writes
+    assert read_sample_rows(str(tmp_path / "samples"), callset).tolist() == [1, 2]
     with pytest.raises(InputError, match="can be read"):
         read_sample_rows(str(tmp_path / "none"), callset)
     (tmp_path / "sites.tsv").write_text("contig\tposition\tref\talt\n1\tten\tA\tC\n")

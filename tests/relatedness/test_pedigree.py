@@ -134,6 +134,8 @@ def test_kinship_given_ancestry_is_taken_where_it_is_known(tmp_path: Path) -> No
         ("t.psam", "##x\n#FID\tIID\tPAT\tMAT\tSEX\nA\ts1\t0\t0\t1\nA\ts2\ts1\t0\t2\n"),
         ("t.tsv", "sample_id\tfamily\tfather\tmother\tsex\ns1\tA\t\t\tmale\ns2\tA\ts1\t\tfemale\n"),
         ("t.csv", "IID,FID,PAT,MAT,SEX\ns1,A,0,0,M\ns2,A,s1,0,F\n"),
+        ("bom.fam", "\ufeffA s1 0 0 1 0\nA s2 s1 0 2 0\n"),
+        ("bom.psam", "\ufeff#FID\tIID\tPAT\tMAT\tSEX\nA\ts1\t0\t0\t1\nA\ts2\ts1\t0\t2\n"),
         ("t.ped", "A s1 0 0 1 0 A A\nA s2 s1 0 2 0 A C\n"),
     ],
 )

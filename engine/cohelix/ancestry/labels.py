@@ -19,6 +19,9 @@ def read_labels(
 
     def taken(names: tuple[str, ...], wanted: str | None) -> list[str]:
         values = inputs.texts(table, inputs.column_of(table, names, what, wanted))
+        for row, value in enumerate(values):
+            if not value.isprintable():  # a tab or an end of line would break the tables that labels are written to
+                raise InputError(f"the label on row {row + 2} of the {what} holds a tab or the like. Rename the group.")
         return [values[row] if row >= 0 and values[row] != "NA" else "" for row in rows]
 
     return taken(inputs.GROUP_COLUMNS, column), taken((), subgroup) if subgroup is not None else [""] * len(rows)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pyarrow as pa
 
+from cohelix import dataset
 from cohelix.ancestry.labels import read_labels, settle_groups
 from cohelix.ancestry.schema import PanelParams
 from cohelix.genotypes import inputs
 from cohelix.genotypes.callset import Callset, open_callset
 from cohelix.genotypes.schema_select import SelectParams
 from cohelix.genotypes.site_selection import select_sites
+from cohelix.provenance import provenance
 from cohelix.runtime.protocol import Runtime
 
 
@@ -30,7 +34,8 @@ def make_panel(
     samples that may be taken, as `cohelix relatedness prune` writes it. select: how sites are chosen.
     InputError where a group is too small, fewer than two are left, or tables are of other samples.
     """
-    ids: list[str] = open_callset(callset_root).samples().column("sample_id").to_pylist()
+    callset = open_callset(callset_root)
+    ids: list[str] = callset.samples().column("sample_id").to_pylist()
     groups, subgroups = read_labels(labels, ids, params.label_column, params.subgroup_column)
     dropped = {name.lower() for name in params.drop}
     named = ["" if group.lower() in dropped else group for group in groups]
@@ -50,9 +55,12 @@ def make_panel(
         "n_related": int((~may).sum()),
         "n_in_small_groups": sum(small),
     }
+    read = [("callset", dataset.digest_of([[entry.path, entry.sha256] for entry in callset.commit.files]))]
+    read += inputs.digests_of(labels=labels, unrelated=unrelated)
+    made = provenance("ancestry panel", {"panel": asdict(params), "select": asdict(select)}, read, params.seed)
     return select_sites(
         callset_root, out_root, select, runtime,
-        samples=rows, tables={"labels": table}, further={"panel": counts},
+        samples=rows, tables={"labels": table}, further={"panel": counts}, provenance=made,
     )  # fmt: skip
 
 

@@ -18,8 +18,9 @@ from cohelix.errors import InputError, ReferenceMismatch
 from cohelix.genotypes.callset import Callset, Shard
 from cohelix.genotypes.packed.matrix import Matrix, matrix_at
 
-_LEAST_SHARE = 0.01
-"""Of the sites where the callset has contigs: where builds are not known and fewer are found, they hardly agree."""
+_LEAST_SHARE = 0.05
+"""Of the sites where the callset has contigs, or of its own if these are fewer: where builds are not known and less is
+found, they hardly agree. Stretches that two builds number alike hold about one site in a hundred."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,8 @@ def _check(callset: Callset, matched: Matched, n_sites: int, n_reachable: int, b
         f"{matched.n_other_alleles} have other alleles there and {matched.n_absent} have no row"
     )
     known = genome.UNKNOWN_BUILD not in (build, callset.build)
-    if not known and (matched.n_other_alleles > n_found or n_found < _LEAST_SHARE * n_reachable or not n_found):
+    expected = _LEAST_SHARE * min(n_reachable, callset.n_sites)
+    if not known and (matched.n_other_alleles > n_found or n_found < expected or not n_found):
         raise ReferenceMismatch(
             f"{counts}; the build of the {'sites' if build == genome.UNKNOWN_BUILD else 'callset'} is not known. They "
             "are likely of two builds: take sites of the callset's build, or import the callset with --build."

@@ -108,7 +108,7 @@ def read_sample_rows(path: str, callset: Callset) -> np.ndarray:
     """
     ids = callset.samples().column("sample_id").to_pylist()
     try:
-        lines = storage.read(path).decode().splitlines()
+        lines = storage.read(path).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError):
         raise InputError("expected a file of sample ids, found none that can be read. Check its path.") from None
     place = {sample: row for row, sample in enumerate(ids)}

@@ -89,7 +89,7 @@ def _read_rows(path: str) -> list[Row]:
         head = storage.read(path)[:65536]
     except OSError:
         raise InputError(f"expected the {what} to be a file that can be read, found none. Check its path.") from None
-    first = next((line for line in head.decode("utf-8", "replace").splitlines() if not line.startswith("##")), "")
+    first = next((line for line in head.decode("utf-8-sig", "replace").splitlines() if not line.startswith("##")), "")
     words = first.replace(",", " ").split()
     named = head[:4] == b"PAR1" or head[:2] == b"\x1f\x8b" or any(word in NAMES["father"] for word in words)
     if named or first.startswith("#"):
@@ -101,7 +101,7 @@ def _plain_rows(path: str, what: str) -> list[Row]:
     """Rows of .fam and .ped: family, id, father, mother, sex and more, without a header."""
     rows = []
     try:
-        lines = storage.read(path).decode().splitlines()
+        lines = storage.read(path).decode("utf-8-sig").splitlines()
     except ValueError:
         raise InputError(f"expected the {what} as UTF-8 text, found something else. Write it again.") from None
     for place, line in enumerate(lines, 1):

@@ -131,8 +131,10 @@ def _read(folder: str, model: Model, recipe: Recipe) -> _Classifier:
 
 def _check_model(meta: dict[str, Any], model: Model, what: str) -> None:
     """ReferenceMismatch unless `meta` says that it was made from this model."""
-    inputs = meta.get("provenance", {}).get("inputs", [])
-    made_from = [entry["sha256"] for entry in inputs if entry["role"] == "model"]
+    try:
+        made_from = [entry["sha256"] for entry in meta["provenance"]["inputs"] if entry["role"] == "model"]
+    except (KeyError, TypeError):
+        made_from = []
     if made_from != [model.meta["provenance"]["digest"]]:
         raise ReferenceMismatch(
             f"expected a {what} made from this model, found one made from another. Give the model that it was made "

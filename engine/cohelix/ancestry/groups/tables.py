@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from cohelix import storage
 from cohelix.errors import InputError
 from cohelix.genotypes.callset import check_sample_ids
-from cohelix.genotypes.outputs import write_parquet
+from cohelix.genotypes.outputs import seal_of, write_parquet
 
 AOU_COLUMNS = ("research_id", "ancestry_pred", "probabilities", "pca_features", "ancestry_pred_other")
 _ROWS = 1 << 14
@@ -66,6 +66,12 @@ def read_projection(folder: str, count: int) -> Projected:
         raise _damaged("projection.json is not JSON") from None
     if not isinstance(meta, dict) or meta.get("kind") != "projection":
         raise _damaged("projection.json is of another kind")
+    try:
+        sealed, _ = meta["files"]["projection.parquet"], str(meta["provenance"]["digest"])
+    except (KeyError, TypeError):
+        raise _damaged("projection.json does not hold what was written") from None
+    if seal_of(data) != sealed:
+        raise _damaged("projection.parquet is not the file that was written (its size or sha256 differs)")
     names = [f"pc{i + 1}" for i in range(count)]
     try:
         table = pq.ParquetFile(pa.BufferReader(data)).read()

@@ -19,7 +19,7 @@ from cohelix.dataset import digest_of
 from cohelix.errors import InputError
 from cohelix.genotypes.callset import Callset, open_callset
 from cohelix.genotypes.match import Matched, match_sites
-from cohelix.genotypes.outputs import new_folder, write_parquet, write_tsv
+from cohelix.genotypes.outputs import new_folder, seal_of, write_parquet, write_tsv
 from cohelix.provenance import provenance
 from cohelix.runtime.protocol import Runtime
 
@@ -58,6 +58,9 @@ def project(model: str, callset_root: str, out: str, params: ProjectParams, runt
 
     model: a folder of `cohelix ancestry fit`. Raises ReferenceMismatch where its build is not the callset's, InputError
     where too few of its sites are there.
+
+    Agrees with: hl.experimental.pc_project, for method "naive", missing "mean" and absent "missing", of people who were
+    not in the fit (tests/parity/test_hail_ancestry.py).
     """
     fitted, callset = read_model(model), open_callset(callset_root)
     matched = match_sites(callset, fitted.sites, build=fitted.meta["build"])
@@ -72,6 +75,7 @@ def project(model: str, callset_root: str, out: str, params: ProjectParams, runt
         write_tsv(folder / "scores.tsv", ("sample_id", *(f"PC{i + 1}" for i in range(k))), rows)
         write_parquet(folder / "projection.parquet", _table(sample_ids, projected, len(fitted.af)))
         summary = _summary(fitted, callset, matched, absent, projected, params)
+        summary["files"] = {path.name: seal_of(path.read_bytes()) for path in sorted(folder.iterdir())}
         (folder / "projection.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n")
     return summary
 
