@@ -70,6 +70,9 @@ def fit(
     """Write the folder `out` (`tables.Model`), which appears whole. Returns what its pca.json holds.
 
     samples: a table of the samples to fit on, as `cohelix relatedness prune` writes it; None: all.
+
+    Agrees with: hl.hwe_normalized_pca(k, compute_loadings=True), up to the sign of a component, where min_maf and
+    min_call_rate are 0 (tests/parity/test_hail_ancestry.py).
     """
     callset = open_callset(callset_root)
     matrix = matrix_of(callset, samples=_chosen(callset, samples))
