@@ -194,3 +194,12 @@ def test_prune_reads_what_estimate_wrote(cohort: tuple[str, np.ndarray, str], tm
     run(cohort[0], tmp_path / "out")
     summary = prune_related(str(tmp_path / "out"), str(tmp_path / "kept"), PruneParams())
     assert summary["n_samples"] == len(cohort[1]) and summary["n_dropped"] > 0
+
+
+@pytest.mark.parametrize("genotype", [0, 2, 3])
+def test_nobody_is_unrelated_for_want_of_genotypes(tmp_path: Path, genotype: int) -> None:
+    """Nothing called, or every site the same: no pair has a kinship, and none was found is not the answer."""
+    root = callset_of(np.full((200, 4), genotype), tmp_path).callset.root
+    with pytest.raises(InputError, match="no pair of the 4 samples"):
+        run(root, tmp_path / "out", params=RelatednessParams())
+    assert not (tmp_path / "out").exists()

@@ -60,6 +60,7 @@ def estimate(
     scores = read_components(pcs, sample_ids) if pcs else None
     with new_folder(out) as folder:
         found, rule = find_pairs(matrix, folder / ".planes", params, runtime, scores)
+        _check_any(found, matrix.n_samples)
         found, admixed = _with_ancestry(matrix, found, scores, params, pc_params, runtime)
         table = tables.pairs_table(found, admixed, sample_ids, params)
         summary = _summary(callset, matrix, found, rule, table, (params, pc_params if pcs else None), (pcs, pedigree))
@@ -75,6 +76,15 @@ def estimate(
         summary["files"] = {path.name: seal_of(path.read_bytes()) for path in sorted(folder.iterdir())}
         (folder / "relatedness.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n")
     return summary
+
+
+def _check_any(found: Found, n_samples: int) -> None:
+    """InputError where nothing can be said of anybody: nobody related would be the wrong answer."""
+    if int(found.histogram[0].sum()) == n_samples * (n_samples - 1) // 2:
+        raise InputError(
+            f"expected heterozygous genotypes to reckon kinship from, found no pair of the {n_samples} samples that "
+            "both have some at sites called in both. Check that the callset holds genotypes that vary."
+        )
 
 
 def find_pairs(
