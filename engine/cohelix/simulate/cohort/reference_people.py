@@ -1,9 +1,10 @@
 """A reference panel for the cohort: people who are not enrolled, with labels; of one source each, and admixed ones.
 
 In each region they have founder haplotypes that nobody of the cohort copies there, as far as there are any (haplotypes
-of a source are alike by chance alone, so it does not matter which these are), and no haplotype twice, as far as there
-are enough. So they are strangers to the cohort and to one another. They are fixed after the people of the cohort are,
-and change nothing; admixed ones are fixed last, and change nothing of the others.
+of a source are alike by chance alone, so it does not matter which these are), and no haplotype twice; where such
+haplotypes are not enough, admixed people have some that others of the panel have. So they are strangers to the cohort
+and, as strangers in it are, to one another. They are fixed after the people of the cohort are, and change nothing;
+admixed ones are fixed last, and change nothing of the others.
 """
 
 from __future__ import annotations
@@ -115,8 +116,8 @@ def _write(
 
 @dataclass(frozen=True)
 class Chosen:
-    """Rows of a region's panel: unmixed (sources, 2 n), for people of one source; further (sources, others), for
-    admixed people, those that the fewest of the cohort copy first."""
+    """Rows of a region's panel: unmixed (sources, 2 n), for people of one source; further (sources, all), for admixed
+    people: those that the fewest of the cohort copy first, and among equals those of nobody in the panel."""
 
     unmixed: np.ndarray
     further: np.ndarray
@@ -129,14 +130,17 @@ def chosen_haplotypes(context: Context, region: Region, n: int) -> Chosen:
     rng = stream(context.plan.seed, "reference people", region.index)
     chance = rng.random(copied.size)
     order = np.lexsort((chance.reshape(-1, per_source), copied.reshape(-1, per_source)), axis=1)
+    taken = np.arange(per_source) < 2 * n
+    few_first = np.take_along_axis(copied.reshape(-1, per_source), order, axis=1)
+    again = np.lexsort((np.broadcast_to(taken, order.shape), few_first), axis=1)
     rows = np.arange(len(SOURCES))[:, None] * per_source + order
-    return Chosen(rng.permuted(rows[:, : 2 * n], axis=1), rows[:, 2 * n :])
+    return Chosen(rng.permuted(rows[:, : 2 * n], axis=1), np.take_along_axis(rows, again, axis=1))
 
 
 def alleles_of_admixed(context: Context, region: Region, mosaics: list[Mosaic], further: np.ndarray) -> np.ndarray:
     """(copies, S) int8 of a region: where a copy is of a source it has one of that source's `further` haplotypes.
 
-    No two copies have the same one, until all of them are taken.
+    The first of them, each by one copy until all are taken.
     """
     parts = [(m, slice(m.first[region.index], m.first[region.index + 1])) for m in mosaics]
     target = np.concatenate([2 * k + m.copy[here] for k, (m, here) in enumerate(parts)])
