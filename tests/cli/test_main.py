@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from cohelix import __version__, errors
-from cohelix.cli.__main__ import INTERRUPTED, app, run
+from cohelix.cli.__main__ import INTERRUPTED, _stop, app, run
 
 HEAVY = (
     "numba",
@@ -175,3 +175,21 @@ def test_doctor__a_core_that_does_not_work_is_an_error(
     monkeypatch.setattr(kernel, "kernel", refuse)
     assert run(["doctor"]) == 1
     assert "NUMBA_CACHE_DIR" in capsys.readouterr().out
+
+
+def test_an_interrupt_that_a_library_made_an_error_is_a_stop(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While pandas is loaded, the interrupt comes out as an AttributeError: that is no defect of ours."""
+    application = typer.Typer()
+
+    @application.command()
+    def load() -> None:
+        try:
+            _stop(15, None)
+        except KeyboardInterrupt:
+            raise AttributeError("partially initialized module") from None
+
+    monkeypatch.setattr("cohelix.cli.__main__._asked_to_stop", [])
+    assert run([], application) == INTERRUPTED
+    assert capsys.readouterr().err == "cohelix: stopped. Nothing half-written is visible; run it again.\n"

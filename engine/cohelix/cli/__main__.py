@@ -72,7 +72,12 @@ def main(application: typer.Typer = app) -> None:
 
 def _stop(number: int, frame: object) -> None:
     """Batch systems and containers end a job so: what it began is to be cleared away first."""
+    _asked_to_stop.append(number)
     raise KeyboardInterrupt
+
+
+_asked_to_stop: list[int] = []
+"""Signals that came. A library that is being loaded can turn the interrupt into an error of its own."""
 
 
 def run(arguments: list[str], application: typer.Typer = app) -> int:
@@ -86,8 +91,7 @@ def run(arguments: list[str], application: typer.Typer = app) -> int:
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except (click.exceptions.Abort, KeyboardInterrupt):
-        typer.echo("cohelix: stopped. Nothing half-written is visible; run it again.", err=True)
-        return INTERRUPTED
+        return _stopped()
     except click.exceptions.NoArgsIsHelpError as usage:
         typer.echo(usage.format_message())
         return ConfigError.exit_code
@@ -104,11 +108,18 @@ def run(arguments: list[str], application: typer.Typer = app) -> int:
         # strerror without the file name, which may hold a sample's name
         return _report(f"the system refused: {error.strerror or type(error).__name__}.", 1)
     except Exception as error:
+        if _asked_to_stop:
+            return _stopped()
         return _report(
             f"this is a defect of cohelix ({type(error).__name__} at {_place(error)}). Please report it; "
             "with --debug a traceback follows.",
             ContractError.exit_code,
         )
+
+
+def _stopped() -> int:
+    typer.echo("cohelix: stopped. Nothing half-written is visible; run it again.", err=True)
+    return INTERRUPTED
 
 
 def _report(message: str, code: int) -> int:
