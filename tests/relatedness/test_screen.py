@@ -11,8 +11,9 @@ import pytest
 from cohelix.relatedness.king.scan import Found, kinship_of
 from cohelix.relatedness.run import find_pairs
 from cohelix.relatedness.schema import RelatednessParams
-from cohelix.relatedness.screen import drawn_sites, screen_of
+from cohelix.relatedness.screen import drawn_sites, may_be_related, screen_of, split_sites
 from cohelix.runtime.local import LocalRuntime
+from tests.oracles import king
 from tests.relatedness.made import callset_of, families
 
 
@@ -40,12 +41,35 @@ def found_with(matrix: object, folder: Path, scores: np.ndarray | None = None, *
 
 
 def test_the_bound_follows_from_the_standard_errors(cohort: tuple[object, np.ndarray]) -> None:
-    rule, rows = screen_of(cohort[0], RelatednessParams(screen_sites=600, screen_sds=3.0))  # type: ignore[arg-type]
-    assert rows is not None
-    assert rule.slack == pytest.approx(9 * 0.8)
-    assert rule.recall_bound == pytest.approx(1 - 2 * 0.5 * math.erfc(3 / math.sqrt(2)))
-    every, none = screen_of(cohort[0], RelatednessParams(screen_sites=1501))  # type: ignore[arg-type]
-    assert (every.slack, every.recall_bound, none) == (0, 1, None)
+    rule = screen_of(cohort[0], RelatednessParams(screen_sites=600, screen_sds=3.0))  # type: ignore[arg-type]
+    assert [len(rows) for rows in rule.looks] == [300, 300]
+    assert rule.n_sites == len(np.unique(np.concatenate(rule.looks))) == 600
+    assert rule.slacks == pytest.approx((9 * 0.9, 9 * 0.8))
+    below = 0.5 * math.erfc(3 / math.sqrt(2))  # Phi(-3): of either sample, at either look
+    assert rule.recall_bound == pytest.approx(1 - 4 * below)
+    every = screen_of(cohort[0], RelatednessParams(screen_sites=1502))  # type: ignore[arg-type]
+    assert (every.looks, every.recall_bound, every.n_sites) == ((), 1, 0)
+
+
+def test_looks_share_the_strata() -> None:
+    one, other = split_sites(np.arange(2000))
+    assert (one // 2).tolist() == (other // 2).tolist() == list(range(1000))
+    assert not set(one.tolist()) & set(other.tolist())
+    assert abs((one % 2).mean() - 0.5) < 3 * 0.5 / math.sqrt(1000)
+
+
+def test_second_look_is_the_definition() -> None:
+    random = np.random.default_rng(4)
+    counts, expected = [], []
+    for share in np.linspace(0, 0.4, 60):
+        one, other = random.choice(4, (2, 300), p=[0.45, 0.35, 0.15, 0.05])
+        other = np.where(random.random(300) < share, one, other)
+        apart = 40 * (len(counts) % 2)
+        counts.append(king.counts(one.tolist(), other.tolist()))
+        expected.append(king.kept_by_screen(one.tolist(), other.tolist(), 0.0884, 4.0, apart))
+    apart = 40.0 * (np.arange(60) % 2)
+    assert may_be_related(np.array(counts), apart, 2 - 4 * 0.0884, 4.0).tolist() == expected
+    assert 5 < sum(expected) < 55
 
 
 def test_the_screen_loses_no_pair(cohort: tuple[object, np.ndarray], tmp_path: Path) -> None:

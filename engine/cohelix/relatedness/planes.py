@@ -50,6 +50,7 @@ class Planes:
     n_sites: int
     called: np.ndarray
     hets: np.ndarray
+    with_rows: bool
 
     @property
     def missing_share(self) -> float:
@@ -58,7 +59,7 @@ class Planes:
     def stretches(self) -> list[Stretch]:
         """All stretches, mapped for reading."""
         return [
-            _stretch(_path(self.folder, number), self.n_samples, end - start)
+            _stretch(_path(self.folder, number), self.n_samples, end - start, self.with_rows)
             for number, (start, end) in enumerate(block_edges(self.n_sites, STRETCH_SITES))
         ]
 
@@ -70,16 +71,20 @@ class _Turn:
     number: int
     start: int
     end: int
+    with_rows: bool
 
 
-def make_planes(matrix: Matrix, folder: Path, runtime: Runtime, *, label: str) -> Planes:
-    """Fill the new `folder` with the planes of all samples of `matrix`."""
+def make_planes(matrix: Matrix, folder: Path, runtime: Runtime, *, label: str, with_rows: bool = True) -> Planes:
+    """Fill the new `folder` with the planes of all samples of `matrix`.
+
+    with_rows: keep packed rows and gaps too, which counting all pairs needs, and counting chosen ones does not.
+    """
     folder.mkdir()
     edges = block_edges(matrix.n_sites, STRETCH_SITES)
-    tasks = [_Turn(matrix, str(folder), number, start, end) for number, (start, end) in enumerate(edges)]
+    tasks = [_Turn(matrix, str(folder), number, start, end, with_rows) for number, (start, end) in enumerate(edges)]
     calls = list(runtime.map(_turn, tasks, label=label))
     total = np.sum(calls, axis=0)
-    return Planes(str(folder), matrix.n_samples, matrix.n_sites, total[:, 0], total[:, 1])
+    return Planes(str(folder), matrix.n_samples, matrix.n_sites, total[:, 0], total[:, 1], with_rows)
 
 
 def _turn(task: _Turn) -> np.ndarray:
@@ -87,7 +92,7 @@ def _turn(task: _Turn) -> np.ndarray:
     path, n_sites, n_samples = _path(task.folder, task.number), task.end - task.start, task.matrix.n_samples
     passing = path.with_name(f".{path.name}.{secrets.token_hex(4)}")  # a task may run twice at the same time
     try:
-        planes, packed = _mapped(passing, "w+", n_samples, n_sites)
+        planes, packed = _mapped(passing, "w+", n_samples, n_sites, task.with_rows)
     except FileNotFoundError:
         raise InputError(
             "the folder to write to is not seen by the tasks that fill it. Choose one on a disk that all nodes share."
@@ -99,9 +104,10 @@ def _turn(task: _Turn) -> np.ndarray:
             some = block[:, number * kernels.WORDS : (number + 1) * kernels.WORDS]
             rows[first - task.start : first - task.start + len(block), : some.shape[1]] = some
     kernels.count_calls(planes, calls)
-    starts = np.concatenate([[0], np.cumsum(n_sites - calls[:, 0])])
+    starts = np.concatenate([[0], np.cumsum(n_sites - calls[:, 0])]) * task.with_rows
     gaps = np.empty(starts[-1], np.uint16)
-    kernels.list_gaps(planes, n_sites, starts, gaps)
+    if len(gaps):
+        kernels.list_gaps(planes, n_sites, starts, gaps)
     del planes, packed
     beside = passing.with_name(passing.name + _GAPS)
     beside.write_bytes(starts.tobytes() + gaps.tobytes())
@@ -114,16 +120,20 @@ def _path(folder: str, number: int) -> Path:
     return Path(folder, f"stretch-{number:05d}")
 
 
-def _stretch(path: Path, n_samples: int, n_sites: int) -> Stretch:
+def _stretch(path: Path, n_samples: int, n_sites: int, with_rows: bool) -> Stretch:
     beside = np.asarray(np.memmap(path.with_name(path.name + _GAPS), np.uint8, "r"))
     size = 8 * (n_samples + 1)
-    return Stretch(*_mapped(path, "r", n_samples, n_sites), beside[:size].view(np.int64), beside[size:].view(np.uint16))
+    return Stretch(
+        *_mapped(path, "r", n_samples, n_sites, with_rows), beside[:size].view(np.int64), beside[size:].view(np.uint16)
+    )
 
 
-def _mapped(path: Path, mode: Literal["r", "w+"], n_samples: int, n_sites: int) -> tuple[np.ndarray, np.ndarray]:
+def _mapped(
+    path: Path, mode: Literal["r", "w+"], n_samples: int, n_sites: int, with_rows: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Planes and packed rows of a file."""
     shape = (n_samples, 3, -(-n_sites // 64))
-    blocks = -(-n_samples // kernels.LANES), n_sites, kernels.WORDS
+    blocks = -(-n_samples // kernels.LANES) * with_rows, n_sites, kernels.WORDS
     size = math.prod(shape)
     words = np.asarray(np.memmap(path, np.uint64, mode, shape=(size + math.prod(blocks),)))
     return words[:size].reshape(shape), words[size:].reshape(blocks)

@@ -95,14 +95,17 @@ def find_pairs(
     scores: float64 (samples, k) ancestry components; pairs that differ in them are judged with what that takes off
     their kinship given back.
     """
-    rule, rows = screen_of(matrix, params)
-    screened = matrix if rows is None else matrix.take(rows)
+    rule = screen_of(matrix, params)
+    screened = matrix.take(np.sort(np.concatenate(rule.looks))) if rule.looks else matrix
     places = np.zeros((matrix.n_samples, 0)) if scores is None else places_of(screened, scores, runtime)
     scratch.mkdir()
     try:
-        every = make_planes(matrix, scratch / "every", runtime, label="planes")
-        fewer = every if rows is None else make_planes(screened, scratch / "screen", runtime, label="planes")
-        return scan(fewer, every, places, rule, params.min_kinship, runtime), rule
+        every = make_planes(matrix, scratch / "every", runtime, label="planes", with_rows=not rule.looks)
+        looks = tuple(
+            make_planes(matrix.take(rows), scratch / f"look-{at}", runtime, label="planes", with_rows=at == 0)
+            for at, rows in enumerate(rule.looks)
+        )
+        return scan(looks, every, places, rule, params.min_kinship, runtime), rule
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -162,8 +165,8 @@ def _summary(
         "unrelated_ibs0_rate": found.ibs0_rate,
         "counts": tables.counts_of(table),
         "screen": {
-            "n_sites": rule.n_sites,
-            "all_sites": rule.slack == 0,
+            "n_sites": rule.n_sites or matrix.n_sites,
+            "all_sites": not rule.looks,
             "standard_errors": params[0].screen_sds,
             "min_kinship": params[0].min_kinship,
             "recall_bound": rule.recall_bound,

@@ -20,14 +20,15 @@ class RelatednessParams:
     screen: bool = True
     """Look at all pairs on a subset of sites first, and at all sites only for pairs that may reach `min_kinship`."""
     screen_sites: int = 16_384
-    """Sites of the screen. Of common SNPs, as many leave about one unrelated pair in fifty for the second look; with
+    """Sites of the screen, half of them for the first look. Of common SNPs, half of these leave about one unrelated
 
-    half as many it is one in six, and with twice as many the screen costs more than it saves.
+    pair of one ancestry in six, and all of them one in fifty. With half as many, the second look costs more than the
+    first saves.
     """
     screen_sds: float = 4.0
     """A pair is set aside where its kinship on the subset is this many standard errors of sampling sites below
 
-    `min_kinship`, or more: of pairs exactly there, at most 6 in 100,000 are lost, and far fewer of those above.
+    `min_kinship`, or more: of pairs exactly there, at most 13 in 100,000 are lost, and far fewer of those above.
     """
     min_sites: int = 100
     """Fewer sites than this are refused: the standard error of kinship on 100 common SNPs is 0.09, a whole degree."""

@@ -2,15 +2,16 @@
 
 One site is drawn from each of `screen_sites` strata of neighbouring sites, so that the subset lies evenly over the
 genome and is a fair sample of the sites: what KING-robust says of all of them, biases of ancestry included, it says of
-the subset but for the error of sampling.
+the subset but for the error of sampling. Every pair is looked at on one site of two neighbouring strata first, drawn
+again, and on both where that leaves it.
 
 A pair of kinship phi0 or more over all sites has sum(d - r h) <= 0 there, with d the squared difference of its
 genotypes at a site, h whether the sample with fewer heterozygotes is heterozygous and r = 2 - 4 phi0, since phi is
 1/2 - sum(d) / (4 sum(h)). Over the subset the sum T is one of independent terms whose mean is then at most 0 and whose
 variance is at most V (1 - f): V the sum of squared terms and f the share of sites drawn. The pair is set aside where
 T > z sqrt(V (1 - f)), which has a probability of at most 2 Phi(-z), by the normal limit of sums of thousands of bounded
-terms; twice, because either sample may be the one with fewer heterozygotes. V is taken from the pair itself, so
-that the bound holds for rare and common sites alike.
+terms; twice, because either sample may be the one with fewer heterozygotes. Two looks lose at most the sum of both.
+V is taken from the pair itself, so that the bound holds for rare and common sites alike.
 """
 
 from __future__ import annotations
@@ -26,12 +27,19 @@ from cohelix.relatedness.schema import RelatednessParams
 
 @dataclass(frozen=True)
 class Screen:
-    """slope: r above. slack: z squared (1 - f), what the squared sum may reach in units of V. 0: every site is used."""
+    """slope: r above. looks: rows of the sites of either look, none where every pair is counted over all sites.
+
+    slacks: of either look, z squared (1 - f), what the squared sum may reach in units of V.
+    """
 
     slope: float
-    slack: float
-    n_sites: int
+    looks: tuple[np.ndarray, ...]
+    slacks: tuple[float, ...]
     recall_bound: float
+
+    @property
+    def n_sites(self) -> int:
+        return sum(len(rows) for rows in self.looks)
 
 
 def drawn_sites(n_sites: int, wanted: int) -> np.ndarray:
@@ -40,18 +48,35 @@ def drawn_sites(n_sites: int, wanted: int) -> np.ndarray:
     return edges[:-1] + (_mixed(np.arange(wanted, dtype=np.uint64)) % np.diff(edges).astype(np.uint64)).astype(np.int64)
 
 
-def screen_of(matrix: Matrix, params: RelatednessParams) -> tuple[Screen, np.ndarray | None]:
-    """The screen, and the rows of its sites: None where all sites are looked at for all pairs.
-
-    A subset of more than half of the sites saves nothing.
-    """
-    slope = 2 - 4 * params.min_kinship
-    if not params.screen or 2 * params.screen_sites > matrix.n_sites:
-        return Screen(slope, 0.0, matrix.n_sites, 1.0), None
-    share = params.screen_sites / matrix.n_sites
+def screen_of(matrix: Matrix, params: RelatednessParams) -> Screen:
+    """The screen of a matrix; a subset of more than half of the sites saves nothing, and there is none."""
+    slope, wanted = 2 - 4 * params.min_kinship, params.screen_sites // 2 * 2
+    if not params.screen or 2 * wanted > matrix.n_sites:
+        return Screen(slope, (), (), 1.0)
+    share = wanted / matrix.n_sites
     lost = math.erfc(params.screen_sds / math.sqrt(2))  # 2 Phi(-z)
-    slack = params.screen_sds**2 * (1 - share)
-    return Screen(slope, slack, params.screen_sites, 1 - lost), drawn_sites(matrix.n_sites, params.screen_sites)
+    slacks = tuple(params.screen_sds**2 * (1 - part) for part in (share / 2, share))
+    return Screen(slope, split_sites(drawn_sites(matrix.n_sites, wanted)), slacks, 1 - 2 * lost)
+
+
+def split_sites(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """One of each two neighbours, by chance, and the others."""
+    pairs = rows.reshape(-1, 2)
+    one = (_mixed(np.arange(len(pairs), dtype=np.uint64) + np.uint64(len(rows))) >> np.uint64(63)).astype(np.int64)
+    at = np.arange(len(pairs))
+    return pairs[at, one], pairs[at, 1 - one]
+
+
+def may_be_related(counts: np.ndarray, apart: np.ndarray, slope: float, slack: float) -> np.ndarray:
+    """bool (pairs,): which pairs are not set aside, from counts (pairs, 5) as in `king.kernels`.
+
+    apart: float64 (pairs,), what ancestry adds to the squared differences.
+    """
+    ibs0, both = counts[:, 0], counts[:, 1]
+    fewer, more = np.minimum(counts[:, 2], counts[:, 3]), np.maximum(counts[:, 2], counts[:, 3])
+    excess = 4 * ibs0 + fewer + more - slope * (both + fewer) - apart
+    squares = 16 * ibs0 + (1 - slope) ** 2 * fewer + more + slope**2 * both
+    return np.asarray((excess <= 0) | (excess**2 <= slack * squares))
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:

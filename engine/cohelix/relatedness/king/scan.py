@@ -17,7 +17,7 @@ from cohelix.genotypes.packed.matrix import block_edges
 from cohelix.relatedness.king import kernels
 from cohelix.relatedness.king.kernels import LANES
 from cohelix.relatedness.planes import Planes, Stretch
-from cohelix.relatedness.screen import Screen
+from cohelix.relatedness.screen import Screen, may_be_related
 from cohelix.runtime.protocol import Runtime
 
 KINSHIP_BINS, IBS0_BINS = 100, 60
@@ -32,8 +32,8 @@ _MAX_MISSING = 0.1
 class Found:
     """Pairs int64 (n, 2), first below second, in order; counts int64 (n, 5) over all sites (`king.kernels`).
 
-    histogram int64 (kinship bins + 1, ibs0 bins) of all pairs at the sites of the screen; row 0: pairs without kinship.
-    n_candidates: pairs that the screen left. ibs0_rate: mean of all pairs.
+    histogram int64 (kinship bins + 1, ibs0 bins) of all pairs at the sites of the first look; row 0: those without
+    kinship. n_candidates: pairs that the screen left. ibs0_rate: mean of all pairs.
     """
 
     pairs: np.ndarray
@@ -52,7 +52,7 @@ class _Square:
 
 @dataclass(frozen=True)
 class _Scan:
-    screened: Planes
+    looks: tuple[Planes, ...]
     every: Planes
     places: np.ndarray
     rule: Screen
@@ -69,39 +69,46 @@ class _Part:
 
 
 def scan(
-    screened: Planes, every: Planes, places: np.ndarray, rule: Screen, min_kinship: float, runtime: Runtime
+    looks: tuple[Planes, ...], every: Planes, places: np.ndarray, rule: Screen, min_kinship: float, runtime: Runtime
 ) -> Found:
-    """Pairs of kinship `min_kinship` or more over the sites of `every`, of those that pass `rule` on `screened`.
+    """Pairs of kinship `min_kinship` or more over the sites of `every`, of those that `rule` leaves.
+
+    looks: planes of the sites of either look of the screen, if there is one.
 
     places: float64 (samples, k), positions of ancestry (`king.kernels.judge_tile`); k = 0 where none are known.
     """
     n_samples = every.n_samples
     per_block = LANES * max(1, -(-n_samples // (LANES * _MAX_BLOCKS)))
     blocks = block_edges(n_samples, per_block)
-    shared = runtime.share(_Scan(screened, every, places, rule, min_kinship))
+    shared = runtime.share(_Scan(looks, every, places, rule, min_kinship))
     tasks = [_Square(shared, rows, columns) for at, rows in enumerate(blocks) for columns in blocks[at:]]
     parts = list(runtime.map(_scan_square, tasks, label="pairs"))
     pairs = np.concatenate([part.pairs for part in parts])
     counts = np.concatenate([part.counts for part in parts])
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))
     histogram = np.sum([part.histogram for part in parts], axis=0)
-    called = screened.called.astype(np.float64)
-    looked_at = (called.sum() ** 2 - (called**2).sum()) / (2 * screened.n_sites)  # sites of all pairs, about
+    first = looks[0] if looks else every
+    called = first.called.astype(np.float64)
+    looked_at = (called.sum() ** 2 - (called**2).sum()) / (2 * first.n_sites)  # sites of all pairs, about
     rate = sum(part.ibs0 for part in parts) / looked_at if looked_at else 0.0
     return Found(pairs[order], counts[order], histogram, sum(part.n_candidates for part in parts), rate)
 
 
 def _scan_square(task: _Square) -> _Part:
     scan = task.screen()
-    screened, every = scan.screened.stretches(), scan.every.stretches()
+    first = scan.looks[0] if scan.looks else scan.every
+    stretches, every = first.stretches(), scan.every.stretches()
+    later = [planes.stretches() for planes in scan.looks[1:]]
     histogram = np.zeros((KINSHIP_BINS + 1, IBS0_BINS), np.int64)
     pairs, counts, n_candidates = [np.empty((0, 2), np.int64)], [np.empty((0, 5), np.int64)], 0
     ibs0 = np.zeros(1, np.int64)
     for block, columns in product(_within(task.rows, LANES), _within(task.columns, LANES)):
         if columns[1] <= block[0] + 1:
             continue  # below the diagonal
-        for rows, tile in count_square(scan.screened, screened, block, columns):
-            candidates = _candidates(scan, tile, rows, columns, histogram, ibs0)
+        for rows, tile in count_square(first, stretches, block, columns):
+            candidates = _candidates(scan, first, tile, rows, columns, histogram, ibs0)
+            for more, slack in zip(later, scan.rule.slacks[1:], strict=True):
+                candidates = _left(scan, candidates, tile, (rows[0], columns[0]), more, slack)
             n_candidates += len(candidates)
             exact = count_chosen(every, candidates)
             kept = kinship_of(exact) + _apart(scan, candidates, exact) >= scan.min_kinship
@@ -167,24 +174,42 @@ def kinship_of(counts: np.ndarray) -> np.ndarray:
 
 
 def _candidates(
-    scan: _Scan, tile: np.ndarray, rows: tuple[int, int], columns: tuple[int, int], histogram: np.ndarray,
-    ibs0: np.ndarray,
+    scan: _Scan, planes: Planes, tile: np.ndarray, rows: tuple[int, int], columns: tuple[int, int],
+    histogram: np.ndarray, ibs0: np.ndarray,
 ) -> np.ndarray:  # fmt: skip
     """int64 (n, 2) pairs that may be related, the first sample below the second."""
     found = np.empty((tile.shape[0] * tile.shape[1], 2), np.int32)
-    calls = scan.screened.called / math.sqrt(scan.screened.n_sites)
+    calls = planes.called / math.sqrt(planes.n_sites)
+    slack = scan.rule.slacks[0] if scan.rule.looks else 0.0
     count = kernels.judge_tile(
         tile, rows[0] - columns[0], calls[slice(*rows)], calls[slice(*columns)], scan.places[slice(*rows)],
-        scan.places[slice(*columns)], scan.rule.slope, scan.rule.slack, histogram, ibs0, found,
+        scan.places[slice(*columns)], scan.rule.slope, slack, histogram, ibs0, found,
     )  # fmt: skip
     return np.asarray(found[:count] + np.array([rows[0], columns[0]], np.int64))
 
 
+def _left(
+    scan: _Scan, pairs: np.ndarray, tile: np.ndarray, corner: tuple[int, int], more: Sequence[Stretch], slack: float
+) -> np.ndarray:
+    """Those of `pairs` that a second look leaves: counts of the first are in `tile`, `more` are stretches to add."""
+    counts = count_chosen(more, pairs)
+    counts[:, :4] += tile[pairs[:, 0] - corner[0], pairs[:, 1] - corner[1]]
+    apart = np.zeros(len(pairs))
+    if scan.places.shape[1]:
+        sites = sum(planes.called[pairs].prod(axis=1) / planes.n_sites for planes in scan.looks)
+        apart = _distance(scan, pairs) * sites
+    return np.asarray(pairs[may_be_related(counts, apart, scan.rule.slope, slack)])
+
+
+def _distance(scan: _Scan, pairs: np.ndarray) -> np.ndarray:
+    """float64 (pairs,): squared distance of ancestries."""
+    return np.asarray(((scan.places[pairs[:, 0]] - scan.places[pairs[:, 1]]) ** 2).sum(axis=1))
+
+
 def _apart(scan: _Scan, pairs: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """float64 (pairs,): what difference of ancestry takes off kinship."""
-    apart = ((scan.places[pairs[:, 0]] - scan.places[pairs[:, 1]]) ** 2).sum(axis=1)
     hets = counts[:, 1] + np.minimum(counts[:, 2], counts[:, 3])
-    return np.asarray(apart * sites_of(counts) / (4.0 * np.maximum(hets, 1)))
+    return np.asarray(_distance(scan, pairs) * sites_of(counts) / (4.0 * np.maximum(hets, 1)))
 
 
 def sites_of(counts: np.ndarray) -> np.ndarray:
