@@ -48,6 +48,8 @@ tools:
 
 setup: tools $(BIN)/.all
 
+# Less than a megabase of sequence: a few hundred unlinked sites, which tell first-degree relatives from strangers and not
+# cousins; its few sites of ancestry are pruned less than a genome's.
 demo: $(BIN)/.demo
 	rm -rf $(DEMO)
 	@run() { echo; echo "\$$ $$*"; $(BIN)/"$$@"; }; \
@@ -65,11 +67,14 @@ demo: $(BIN)/.demo
 	run cohelix joint call $(DEMO)/cohort.calls -o $(DEMO)/cohort.callset --fasta $(DEMO)/cohort/reference/genome.fa.gz \
 	  --sexes $(DEMO)/first-qc/sexes.tsv; \
 	run cohelix genotypes import $(DEMO)/cohort/panel/genotypes.pgen -o $(DEMO)/panel.callset; \
-	run cohelix ancestry panel $(DEMO)/panel.callset --labels $(DEMO)/cohort/panel/labels.tsv -o $(DEMO)/reference.callset; \
+	run cohelix ancestry panel $(DEMO)/panel.callset --labels $(DEMO)/cohort/panel/labels.tsv -o $(DEMO)/reference.callset \
+	  --set genotypes.select.ld_r2=0.5; \
 	run cohelix ancestry fit $(DEMO)/reference.callset -o $(DEMO)/pca --preset aou-v8; \
 	run cohelix ancestry project $(DEMO)/pca $(DEMO)/cohort.callset -o $(DEMO)/projected; \
 	run cohelix ancestry assign $(DEMO)/pca $(DEMO)/projected -o $(DEMO)/ancestry --preset aou-v8; \
-	run cohelix relatedness estimate $(DEMO)/cohort.callset -o $(DEMO)/relatedness --pcs $(DEMO)/projected/scores.tsv; \
+	run cohelix genotypes select $(DEMO)/cohort.callset -o $(DEMO)/unlinked.callset --set genotypes.select.min_maf=0.05; \
+	run cohelix relatedness estimate $(DEMO)/unlinked.callset -o $(DEMO)/relatedness --pcs $(DEMO)/projected/scores.tsv \
+	  --set relatedness.estimate.min_kinship=0.0884; \
 	run cohelix relatedness prune $(DEMO)/relatedness -o $(DEMO)/unrelated; \
 	run cohelix simulate compare-ancestry $(DEMO)/cohort --relatedness $(DEMO)/relatedness --unrelated $(DEMO)/unrelated \
 	  --ancestry $(DEMO)/ancestry; \
