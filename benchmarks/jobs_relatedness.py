@@ -1,8 +1,7 @@
 """Jobs of relatedness, on the structured cohort of ancestry (cohorts.py).
 
 `relatedness-king`: kinship of every pair from all sites (plink2: --make-king-table with a filter, so that neither
-writes millions of lines; Hail: king, at a size it can do). `relatedness-estimate`: ours as it runs by default, a screen
-and then all sites, beside the same command of plink2.
+writes XX
 """
 
 from __future__ import annotations
@@ -57,14 +56,13 @@ def _pairs(kinship: list[float]) -> dict[str, Any]:
     return {"third_or_closer": len(close), "pairs": {str(degree): found[degree] for degree in range(4)}}
 
 
-_PLINK2 = engine("plink2", _plink2_king, _king_table("king.kin0", "KINSHIP"))
 ENGINES = {
     "relatedness-king": {
         "ours": engine("ours", _ours_king("--set", "relatedness.estimate.screen=false"), _ours_king_counts),
-        "plink2": _PLINK2,
+        "plink2": engine("plink2", _plink2_king, _king_table("king.kin0", "KINSHIP")),
         "hail": engine("hail", hail("king"), _king_table("king.tsv", "phi")),
     },
-    "relatedness-estimate": {"ours": engine("ours", _ours_king(), _ours_king_counts), "plink2": _PLINK2},
+    "relatedness-estimate": {"ours": engine("ours", _ours_king(), _ours_king_counts)},
 }
 
 

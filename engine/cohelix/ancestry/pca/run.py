@@ -137,10 +137,10 @@ def _model_of(
     assert counts is not None
     real = int((pairs.values > NOTHING * max(pairs.values[0], 0)).sum())
     if real < params.k:
+        way_out = f"Ask for fewer with --set ancestry.fit.k={real}." if real else "Check what the callset holds."
         raise InputError(
             f"expected {params.k} components, found {real} with any variance among {matrix.n_samples} samples and "
-            f"{matrix.n_sites} sites: samples or sites repeat each other. "
-            f"Ask for fewer with --set ancestry.fit.k={real}."
+            f"{matrix.n_sites} sites: samples or sites repeat each other. {way_out}"
         )
     total = min(count, real)
     values, vectors, residuals = pairs.values[:total], pairs.vectors[:, :total], pairs.residuals[:total]
