@@ -1,7 +1,8 @@
 """Jobs of relatedness, on the structured cohort of ancestry (cohorts.py).
 
 `relatedness-king`: kinship of every pair from all sites (plink2: --make-king-table with a filter, so that neither
-writes XX
+writes millions of lines; Hail: king, at a size it can do). `relatedness-estimate`: ours as it runs by default, a screen
+and then all sites; what the peers do to the same end is above.
 """
 
 from __future__ import annotations
