@@ -23,6 +23,7 @@ from benchmarks.registry import Engine
 POPULATIONS, DRIFT, ADMIXED = 5, 0.08, 0.1
 CHROMOSOMES, BASES = 22, 120_000_000
 KEPT = 0.6  # share of haplotypes that keep their rank from one site to the next
+CLOSE = 0.01
 MISSING, PLACED_TWICE, IN_FAMILIES, FAMILY = 0.005, 0.004, 0.12, 8
 BED_CODES = np.array([3, 2, 0, 1], np.uint8)  # of 0, 1, 2 copies and missing
 MORGAN, SINCE = 1e-8, 10  # recombinations a base; generations since the admixture
@@ -73,7 +74,9 @@ class Structured:
         if "pairs" in counts:
             found = counts.pop("pairs")
             assert found["0"] == self.truth[0], f"{engine.name}: {found['0']} duplicates, not {self.truth[0]}"
-            assert found["1"] == self.truth[1], f"{engine.name}: {found['1']} of first degree, not {self.truth[1]}"
+            # what relatives share is drawn, too: a few of the second degree lie above the cut
+            right = abs(found["1"] - self.truth[1]) <= CLOSE * self.truth[1]
+            assert right, f"{engine.name}: {found['1']} of first degree, not {self.truth[1]}"
         if "between" in counts:
             assert counts["between"] > 0.95, f"{engine.name}: components explain {counts['between']:.3f} of populations"
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cohelix.ancestry.panel import make_panel
-from cohelix.ancestry.pca import passes
+from cohelix.ancestry.pca import passes, run
 from cohelix.ancestry.pca.kernels import unpack_tile
 from cohelix.ancestry.pca.run import fit
 from cohelix.ancestry.pca.tables import read_model
@@ -110,6 +110,24 @@ def test_components_are_those_of_the_dense_matrix(cohort: Callset, genotypes: np
     np.testing.assert_allclose(model.af, [row.mean() / 2 for row in called], rtol=1e-15)
     assert (model.loadings[np.abs(model.loadings).argmax(axis=0), np.arange(6)] > 0).all()
     np.testing.assert_allclose(np.linalg.norm(model.loadings, axis=0), 1, rtol=1e-12)
+
+
+def test_a_start_on_a_part_of_the_sites_finds_the_same(
+    cohort: Callset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = FitParams(k=3, tolerance=1e-6, **EVERY)
+    fit(cohort.root, str(tmp_path / "plain"), params, LocalRuntime(1))
+    monkeypatch.setattr(run, "COARSE_SITES", 64)
+    monkeypatch.setattr(run, "COARSE_ROWS", 4)
+    monkeypatch.setattr(run, "COARSE_SHARE", 2)
+    fit(cohort.root, str(tmp_path / "coarse"), params, LocalRuntime(1))
+    plain_, coarse = read_model(str(tmp_path / "plain")), read_model(str(tmp_path / "coarse"))
+    np.testing.assert_allclose(coarse.eigenvalues[:3], plain_.eigenvalues[:3], rtol=1e-6)
+    np.testing.assert_allclose(coarse.scores[:, :2], plain_.scores[:, :2], atol=1e-4)
+    assert not np.array_equal(coarse.scores, plain_.scores)  # it did start elsewhere
+    monkeypatch.setattr(run, "COARSE_SHARE", 10**6)  # hardly a site: the random start takes over
+    fit(cohort.root, str(tmp_path / "bare"), params, LocalRuntime(1))
+    np.testing.assert_array_equal(read_model(str(tmp_path / "bare")).scores, plain_.scores)
 
 
 def test_one_thread_and_two_write_the_same_bytes(cohort: Callset, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cohelix.ancestry.pca.solver import Pairs, solve
+from cohelix.ancestry.pca.solver import Pairs, random_block, solve
 
 
 def matrix_of(values: np.ndarray, seed: int = 2) -> np.ndarray:
@@ -16,7 +16,8 @@ def matrix_of(values: np.ndarray, seed: int = 2) -> np.ndarray:
 
 def solved(a: np.ndarray, **how: float) -> Pairs:
     choices = {"wanted": 4, "count": 6, "block": 8, "seed": 1, "tolerance": 1e-8, "max_passes": 50} | how
-    return solve(lambda q: a @ q, len(a), **choices)  # type: ignore[arg-type]  # numbers of either kind
+    start = random_block(len(a), choices.pop("block"), choices.pop("seed"))  # type: ignore[arg-type]  # as below
+    return solve(lambda q: a @ q, start, **choices)  # type: ignore[arg-type]  # numbers of either kind
 
 
 @pytest.mark.parametrize("size", [7, 40, 200])

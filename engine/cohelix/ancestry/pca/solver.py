@@ -14,7 +14,7 @@ import numpy as np
 
 _NEGLIGIBLE = 1e-10
 """Directions of a product that are smaller than this share of it are rounding."""
-_FIRST_LOOK = 6
+FIRST_LOOK = 6
 """Passes before it is asked whether to go on: until then the residuals of noise, too, fall quickly."""
 
 
@@ -33,26 +33,24 @@ class Pairs:
 
 def solve(
     multiply: Callable[[np.ndarray], np.ndarray],
-    size: int,
+    start: np.ndarray,
     *,
     wanted: int,
     count: int,
-    block: int,
-    seed: int,
     tolerance: float,
     max_passes: int,
+    first_look: int = FIRST_LOOK,
 ) -> Pairs:
     """The `count` largest pairs of a positive semidefinite matrix (size, size), until `wanted` of them converge.
 
     Pairs of noise lie too close to one another to converge. It ends, too, where no pair that has not converged would at
     the rate of the last pass do so within `max_passes`.
 
-    multiply: float64 (size, columns) to the same. seed: of the first block, drawn by PCG64. block: its columns; an
-    eigenvalue that occurs more often than that is not found as often. Where less than `count` directions exist, as many
-    pairs come back as there are.
+    multiply: float64 (size, columns) to the same. start: float64 (size, columns), the first block; an eigenvalue that
+    occurs more often than it has columns is not found as often. first_look: passes before it is asked whether to go
+    on. Where less than `count` directions exist, as many pairs come back as there are.
     """
-    start = np.random.Generator(np.random.PCG64(seed)).standard_normal((size, min(block, size)))
-    basis = [np.linalg.qr(start)[0]]
+    size, basis = len(start), [np.linalg.qr(start)[0]]
     projected, before = np.zeros((0, 0)), np.full(count, np.inf)
     for passes in range(1, max_passes + 1):
         product = multiply(basis[-1])
@@ -65,7 +63,7 @@ def solve(
         within = residuals[:wanted] <= tolerance
         if len(projected) >= min(count, size) and len(within) >= min(wanted, size):
             hopeful = _reachable(residuals[:wanted], before[:wanted], tolerance, max_passes - passes)
-            if within.all() or (passes >= _FIRST_LOOK and not (hopeful & ~within).any()):
+            if within.all() or (passes >= first_look and not (hopeful & ~within).any()):
                 break
         if passes == max_passes:
             break
@@ -76,6 +74,11 @@ def solve(
         basis.append(following)
     vectors = _combined(basis, inner)
     return Pairs(values, vectors, inner, residuals, passes)
+
+
+def random_block(size: int, columns: int, seed: int) -> np.ndarray:
+    """float64 (size, columns), or as many columns as there are rows: normal numbers by PCG64."""
+    return np.random.Generator(np.random.PCG64(seed)).standard_normal((size, min(columns, size)))
 
 
 def _reachable(residuals: np.ndarray, before: np.ndarray, tolerance: float, passes: int) -> np.ndarray:
