@@ -28,7 +28,7 @@ NOTHING = 1e-6
 
 
 COARSE_SITES = 32_768
-"""A matrix of so many sites is first solved on a sixteenth of them, which saves a pass or two over all."""
+"""A matrix of so many sites is first solved on a sixteenth of them, which saves two passes over all."""
 COARSE_SHARE, COARSE_ROWS, COARSE_PASSES = 16, 64, 4
 """One of so many stretches of so many sites, and how often they are gone through."""
 
@@ -112,7 +112,7 @@ def _first_block(matrix: Matrix, params: FitParams, runtime: Runtime) -> tuple[n
         first_look=COARSE_PASSES,
     )  # fmt: skip
     usable = found.vectors.shape[1] == columns and bool((found.values > NOTHING * found.values[0]).all())
-    return (found.vectors, FIRST_LOOK - 1) if usable else (start, FIRST_LOOK)
+    return (found.vectors, FIRST_LOOK - 2) if usable else (start, FIRST_LOOK)
 
 
 def _chosen(callset: Callset, samples: str | None) -> np.ndarray | None:
