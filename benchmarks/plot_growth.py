@@ -6,6 +6,7 @@ time (user and system) and peak memory, medians of the warm repeats, ours and th
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -71,7 +72,13 @@ def draw(found: Points, axis: int, path: Path) -> None:
             place.set_xlabel(("people", "sites")[axis] if row == len(QUANTITIES) - 1 else "")
             place.grid(True, which="major", alpha=0.3)
             place.spines[["top", "right"]].set_visible(False)
-    axes[0][0].legend(frameon=False, fontsize=9)
+            sizes = sorted({where for at in found.values() for where in series(at, axis, quantity)[0]})
+            place.set_xticks(sizes, [f"{size // 1000}k" for size in sizes])
+            place.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
+            low, high = place.get_ylim()
+            place.set_ylim(10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(high)))
+            place.tick_params(axis="y", which="minor", labelleft=False)
+    axes[0][1].legend(frameon=False, fontsize=9)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
