@@ -23,7 +23,8 @@ def show(config: Config = None, preset: Preset = None, overrides: Overrides = No
     for section, values in _resolved(config, preset, overrides or []).items():
         typer.echo(f"[{section}]")
         for key, value in values.items():
-            typer.echo(f"{key} = {_toml(value)}")
+            # TOML has no word for nothing
+            typer.echo(f"# {key} is not set" if value is None else f"{key} = {_toml(value)}")
 
 
 @app.command()
