@@ -1,0 +1,78 @@
+"""`cohelix prs score`: target, match and scores in one go, resumed where an earlier run was stopped."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cohelix import storage
+from cohelix.errors import CohelixError, ConfigError
+from cohelix.genotypes.outputs import check_outside
+from cohelix.jobs.scoring_target import callset_of
+from cohelix.prs.matching.run import match
+from cohelix.prs.schema import MatchParams, ScoreParams
+from cohelix.prs.scoring.run import score as score_matched
+from cohelix.runtime.protocol import Runtime
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Paths: scoring files or a folder of matches, and tables where they are given."""
+
+    scores: tuple[str, ...] = ()
+    match: str | None = None
+    frequencies: str | None = None
+    groups: str | None = None
+    sexes: str | None = None
+    fasta: str | None = None
+    pcs_model: str | None = None
+
+
+def score(
+    target: str, out: str, inputs: Inputs, match_params: MatchParams, params: ScoreParams, runtime: Runtime
+) -> dict[str, Any]:
+    """Write the folder `out`. What is underway lies in `<out>.work` beside it: kept if the process is killed.
+
+    Raises ConfigError unless either scoring files or a folder of matches is given.
+    """
+    if bool(inputs.scores) == bool(inputs.match):
+        raise ConfigError("expected either scoring files (--scores) or a folder of matches (--match).")
+    work = work_folder(out)
+    try:
+        root = callset_of(target, work, runtime, scores=inputs.scores, fasta=inputs.fasta, sexes=inputs.sexes)
+        matched = inputs.match
+        if matched is None:
+            matched = str(work / "match")
+            match(
+                inputs.scores, root, matched, match_params, runtime,
+                frequencies=inputs.frequencies, work=work / "matching",
+            )  # fmt: skip
+        summary = score_matched(
+            root, out, params, runtime, match=matched, work=work / "scoring", frequencies=inputs.frequencies,
+            groups=inputs.groups, sexes=inputs.sexes, keep_match=inputs.match is None,
+        )  # fmt: skip
+    except CohelixError:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    shutil.rmtree(work, ignore_errors=True)
+    return summary
+
+
+def work_folder(out: str) -> Path:
+    """Where parts of `out` are kept until it is there. ConfigError where `out` cannot be made."""
+    if not storage.is_local(out):
+        raise ConfigError("expected a folder on a disk, found an object store. Write to a disk, and copy it.")
+    check_outside(out)
+    folder = storage.local_path(out)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"expected a new or empty folder, found files in {folder}. Choose another.")
+    work = folder.with_name(folder.name + ".work")
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"the folder {work} cannot be made ({error.strerror or type(error).__name__}). Choose another."
+        ) from None
+    return work
