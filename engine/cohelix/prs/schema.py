@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from cohelix.choices import between, choose
+from cohelix.errors import ConfigError
 
 CHROMOSOMES = ("", *(str(number) for number in range(1, 23)), "X", "Y", "MT")
 """Names by code: int8 in arrays of scoring rows; 0 is not known."""
@@ -48,13 +49,40 @@ haploid) reference, on evidence and not for want of a record.
 
 @dataclass(frozen=True)
 class MatchParams:
-    """How scoring rows find their sites."""
+    """How scoring rows find their sites. The defaults are those of the PGS Catalog calculator."""
 
     min_overlap: float = 0.75
     """Least share of a score's rows that must be matched (the PGS Catalog calculator's)."""
+    when_none_pass: str = "error"
+    """Where no score has enough rows: error, or report (an empty match, which says why)."""
+    strand_flips: str = "match"
+    """Alleles that fit on the other strand only: match, exclude, or never (not looked for)."""
+    palindromic: str = "exclude"
+    """A/T and C/G, which look the same on both strands: exclude, keep (as they stand), or frequency (resolve)."""
+    palindromic_max_maf: float = 0.4
+    """By frequency: above this in the file or the callset, the minor allele is not certain, and the row is excluded."""
+    palindromic_max_difference: float = 0.2
+    """By frequency: more than this between file and callset on the better strand is no agreement; excluded."""
+    multiallelic: str = "exclude"
+    """Rows at a position with further alternates, where "not this alternate" is not REF: exclude or keep."""
+    multiallelic_min_af: float = 0.0
+    """Further alternates that are no more frequent than this in the callset do not count; 0: those never seen."""
+    duplicates: str = "exclude"
+    """Rows of one score that have the same site: exclude all, first (keep that one), or keep all."""
+    indels: str = "trim"
+    """Longer alleles: trim (as a callset's are, so that padded ones are found) or text (as they stand)."""
 
     def __post_init__(self) -> None:
         between("prs.match.min_overlap", self.min_overlap, 0.0, 1.0)
+        choose("prs.match.when_none_pass", self.when_none_pass, ("error", "report"))
+        choose("prs.match.strand_flips", self.strand_flips, ("match", "exclude", "never"))
+        choose("prs.match.palindromic", self.palindromic, ("exclude", "keep", "frequency"))
+        between("prs.match.palindromic_max_maf", self.palindromic_max_maf, 0.0, 0.5)
+        between("prs.match.palindromic_max_difference", self.palindromic_max_difference, 0.0, 1.0)
+        choose("prs.match.multiallelic", self.multiallelic, ("exclude", "keep"))
+        between("prs.match.multiallelic_min_af", self.multiallelic_min_af, 0.0, 1.0)
+        choose("prs.match.duplicates", self.duplicates, ("exclude", "first", "keep"))
+        choose("prs.match.indels", self.indels, ("trim", "text"))
 
 
 @dataclass(frozen=True)
@@ -83,8 +111,71 @@ class AdjustParams:
 class EvaluateParams:
     """How a score's accuracy is measured."""
 
-    min_stratum: int = 20
-    """Fewer people than this in a stratum (or fewer cases or controls): nothing is said of it."""
+    column: str | None = None
+    """Which number of a person is evaluated. None: `sum` of scores, `z_norm2` of adjusted ones."""
+    traits: list[str] = field(default_factory=list)
+    """Columns of the phenotypes. Empty: all that hold no ids."""
+    binary: list[str] = field(default_factory=list)
+    """Traits that are of cases and controls; others are, too, where they hold 0 and 1, or 1 and 2, only."""
+    quantitative: list[str] = field(default_factory=list)
+    """Traits that are measures, whatever they hold."""
+    concepts: list[str] = field(default_factory=list)
+    """Of health records: concept ids that make a case, with their descendants; `name=201826+201254` names the trait."""
+    min_occurrences: int = 1
+    """Records that make a case; who has some, and fewer, is neither case nor control."""
+    distinct_days: bool = False
+    """Whether records of one day count once: phenotyping rules often ask for two days."""
+    min_observation_days: int = 0
+    """Days under observation that a control needs: somebody nobody looked at is no control."""
+    covariates: list[str] = field(default_factory=list)
+    """Columns of the covariates. Empty: all that hold no ids."""
+    n_pcs: int | None = None
+    """Components that are covariates. None: as many as there are, and 10 at most. 0: none."""
+    n_distance_pcs: int | None = None
+    """Components that distance is measured in. None: as many as there are, and 20 at most (Ding 2023)."""
+    centre: list[float] = field(default_factory=list)
+    """Centre of the training population among the components, where no table of its people gives it."""
+    centre_group: str | None = None
+    """Group of the cohort whose mean is the centre instead."""
+    distance_bins: int = 10
+    """Bins of equal size by distance."""
+    group_column: str | None = None
+    """Column of the groups. None: the first that `read_groups` knows."""
+    prevalence: dict[str, float] = field(default_factory=dict)
+    """Share of cases in the population, by trait: liability R2 is given for these alone (a cohort's is not it)."""
+    min_stratum: int = 21
+    """Fewer people (or cases, or controls) than this in a stratum: nothing is said of it.
+
+    All of Us shows no count of 1 to 20.
+    """
+    confidence: float = 0.95
+    bootstrap: int = 1000
+    """Resamples behind an interval that has no formula."""
+    folds: int = 5
+    """Parts of the people; each is predicted by a model of the others, which calibration and Brier score need."""
+    tail: float = 0.2
+    """Share of people that are high (or low) by a score, for the agreement of scores: quintiles."""
+    max_pairs: int = 10_000
+    """Scores times traits that are evaluated without a list of pairs."""
+    max_agreement: int = 100
+    """Scores for one trait that are compared with each other; more would be a table that nobody reads."""
+    plots: bool = True
+    seed: int = 1
 
     def __post_init__(self) -> None:
-        between("prs.evaluate.min_stratum", self.min_stratum, 1, 1_000_000)
+        for name, low, high in (
+            ("min_occurrences", 1, 1000), ("min_observation_days", 0, 100_000), ("distance_bins", 2, 1000),
+            ("min_stratum", 1, 1_000_000), ("confidence", 0.5, 0.999), ("bootstrap", 100, 100_000), ("folds", 2, 100),
+            ("tail", 0.01, 0.5), ("max_pairs", 1, 10_000_000), ("max_agreement", 2, 1000), ("seed", 0, 2**32 - 1),
+        ):  # fmt: skip
+            between(f"prs.evaluate.{name}", getattr(self, name), low, high)
+        for name in ("n_pcs", "n_distance_pcs"):
+            if getattr(self, name) is not None:
+                between(f"prs.evaluate.{name}", getattr(self, name), 0, 1000)
+        for trait, share in self.prevalence.items():
+            if not 0 < share < 1:
+                raise ConfigError(f"prs.evaluate.prevalence of {trait!r} is {share}. Give a share between 0 and 1.")
+        if self.centre and self.centre_group:
+            raise ConfigError("prs.evaluate has a centre and a centre_group. Set one of them.")
+        if both := sorted(set(self.binary) & set(self.quantitative)):
+            raise ConfigError(f"prs.evaluate: {both[0]!r} is named as binary and as quantitative. Keep one.")
