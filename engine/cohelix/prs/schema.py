@@ -98,13 +98,48 @@ class ScoreParams:
 
 @dataclass(frozen=True)
 class AdjustParams:
-    """How scores are made comparable across ancestries."""
+    """How scores are made comparable across ancestries. Applied with a saved model, what was trained is the model's."""
 
     n_pcs: int = 4
     """Components that the mean and the variance depend on (the PGS Catalog calculator's, and eMERGE's)."""
+    n_pcs_similar: int = 5
+    """Components in which the most similar group is the nearest one, without a table of ancestry (the calculator's)."""
+    min_group: int = 20
+    """Fewer training people than this in a group: nobody is compared with it. A percentile of 20 people is known to
+    five points."""
+    label_column: str | None = None
+    """Column of the groups of the training people; None: the first of those that `read_groups` knows."""
+    ancestry_column: str | None = None
+    """Column of the table of ancestry; None: ancestry_pred or group, the best guess, before others. With
+    ancestry_pred_other or group_other, people in no group are compared with none."""
+    neighbours: int = 10
+    """Training people to whom a distance is taken, to tell who lies outside of them all."""
+    outside_rate: float = 0.01
+    """Share of training people who lie at the cut-off or beyond it, each seen from the others."""
+    edge: float = 0.1
+    """Who is predicted an SD that exceeds those of all training people by this share, or falls short of them, is
+    outside too, for this score."""
+    absent_scores: str = "refuse"
+    """Scores that were not trained on: refuse the run, or leave them empty (empty)."""
+    site_tolerance: float = 0.05
+    """Most that the number of alleles used may differ between training and here, as a share: a score of other sites is
+    another score. From the greatest number over people, for genotypes that are missing are no difference of sites."""
+    pgs_txt: bool = False
+    """Write pgs.txt.gz too, with the columns of `pgscatalog-ancestry-adjust`."""
+    sampleset: str = "cohort"
+    """Name of this cohort in pgs.txt.gz."""
 
     def __post_init__(self) -> None:
         between("prs.adjust.n_pcs", self.n_pcs, 1, 100)
+        between("prs.adjust.n_pcs_similar", self.n_pcs_similar, 1, 100)
+        between("prs.adjust.min_group", self.min_group, 2, 1_000_000)
+        between("prs.adjust.neighbours", self.neighbours, 1, 1000)
+        between("prs.adjust.outside_rate", self.outside_rate, 0.0, 0.5)
+        between("prs.adjust.edge", self.edge, 0.0, 100.0)
+        choose("prs.adjust.absent_scores", self.absent_scores, ("refuse", "empty"))
+        between("prs.adjust.site_tolerance", self.site_tolerance, 0.0, 1.0)
+        if not self.sampleset or not self.sampleset.isprintable():
+            raise ConfigError("prs.adjust.sampleset is empty or holds characters that do not print. Choose a name.")
 
 
 @dataclass(frozen=True)
