@@ -184,28 +184,41 @@ def export(
     out: Annotated[str, typer.Option("--out", "-o", help="File to make.")],
     format_: Annotated[
         str,
-        typer.Option("--format", help="aggregated (PGS Catalog Calculator's TSV) or measurement (OMOP rows, Parquet)."),
+        typer.Option(
+            "--format",
+            help="aggregated (PGS Catalog Calculator's TSV), measurement or concept (OMOP rows, Parquet).",
+        ),
     ] = "aggregated",
-    sampleset: Annotated[str, typer.Option("--sampleset", help="Name of the people, in aggregated.")] = "cohort",
-    links: Annotated[
-        str | None, typer.Option("--links", help="Table of sample_id and person_id, for measurement.")
+    sampleset: Annotated[str, typer.Option("--sampleset", help="aggregated: the name of the people.")] = "cohort",
+    links: Annotated[str | None, typer.Option("--links", help="measurement: table of sample_id and person_id.")] = None,
+    date: Annotated[
+        str | None, typer.Option("--date", help="measurement: date of all rows, if --links has no measurement_date.")
     ] = None,
+    value: Annotated[
+        str | None,
+        typer.Option(
+            "--value",
+            help="measurement, concept: sum, percentile_most_similar, z_most_similar, z_norm1 or z_norm2. "
+            "Default: sum of scores, z_norm2 of adjusted ones.",
+        ),
+    ] = None,
+    first_id: Annotated[int, typer.Option("--first-id", help="measurement: id of the first row.", min=1)] = 1,
 ) -> None:
     """Scores as other programs read them.
 
     Example: cohelix prs export prs -o aggregated_scores.txt.gz --sampleset cohort
     """
     from cohelix.errors import ConfigError
+    from cohelix.prs.aggregated import write_aggregated
+    from cohelix.prs.measurement import write_concepts, write_measurement
 
     if format_ == "aggregated":
-        from cohelix.prs.aggregated import write_aggregated
-
         write_aggregated(scores, out, sampleset=sampleset)
-    elif format_ == "measurement":
-        from cohelix.prs.measurement import write_measurement
-
-        if links is None:
-            raise ConfigError("measurement rows are of persons: give --links, a table of sample_id and person_id.")
-        write_measurement(scores, out, links=links)
+    elif format_ == "concept":
+        write_concepts(scores, out, value=value)
+    elif format_ != "measurement":
+        raise ConfigError(f"--format {format_} is not known. Choose aggregated, measurement or concept.")
+    elif links is None:
+        raise ConfigError("rows of MEASUREMENT are of persons: give --links, a table of sample_id and person_id.")
     else:
-        raise ConfigError(f"--format {format_} is not known. Choose aggregated or measurement.")
+        write_measurement(scores, out, links=links, date=date, value=value, first_id=first_id)

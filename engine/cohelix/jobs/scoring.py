@@ -41,7 +41,10 @@ def score(
         raise ConfigError("expected either scoring files (--scores) or a folder of matches (--match).")
     work = work_folder(out)
     try:
-        root = callset_of(target, work, runtime, scores=inputs.scores, fasta=inputs.fasta, sexes=inputs.sexes)
+        root = callset_of(
+            target, work, runtime,
+            scores=inputs.scores, fasta=inputs.fasta, sexes=inputs.sexes, pcs_model=inputs.pcs_model,
+        )  # fmt: skip
         matched = inputs.match
         if matched is None:
             matched = str(work / "match")
