@@ -1,0 +1,1 @@
+"""Matching scoring rows to sites of a callset."""
