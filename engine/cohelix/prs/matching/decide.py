@@ -142,7 +142,7 @@ def _order(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         return np.empty(0, np.int64)
     widths = [int(first.max()).bit_length(), int(second.max()).bit_length(), n.bit_length()]
     if sum(widths) > 63:
-        return np.lexsort((second, first))
+        return np.asarray(np.lexsort((second, first)))
     joined = (first.astype(np.int64) << (widths[1] + widths[2])) | (second.astype(np.int64) << widths[2])
     joined |= np.arange(n)
     joined.sort()  # several times as fast as sorting places
@@ -180,13 +180,13 @@ _TURNED = np.array([3, 2, 1, 0, 7, 6, 5, 4], np.int8)
 
 
 def _maf(frequency: np.ndarray) -> np.ndarray:
-    return np.minimum(frequency, 1.0 - frequency)
+    return np.asarray(np.minimum(frequency, 1.0 - frequency))
 
 
 def _frequencies(told: np.ndarray, kind: np.ndarray, af: np.ndarray) -> np.ndarray:
     """float64 (rows,): of the effect allele, by the file, else by the callset."""
     found = np.where(kind == codes.NO_MATCH, np.nan, np.where(kind % 2 == 0, 1.0 - af, af))
-    return np.where(np.isnan(told), found, told)
+    return np.asarray(np.where(np.isnan(told), found, told))
 
 
 def variances(rows: Rows, p: np.ndarray) -> np.ndarray:
