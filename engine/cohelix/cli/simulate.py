@@ -131,3 +131,19 @@ def compare_ancestry(
     from cohelix.simulate import compare_ancestry as comparing
 
     typer.echo(comparing.as_text(comparing.compare_ancestry(cohort, relatedness, unrelated, ancestry)), nl=False)
+
+
+@app.command()
+def compare_prs(
+    cohort: Annotated[Path, typer.Argument(help="A folder of `cohelix simulate cohort`.")],
+    scores: Annotated[Path, typer.Option("--scores", help="Folder of `cohelix prs score`, of its scoring files.")],
+    adjusted: Annotated[Path | None, typer.Option("--adjusted", help="Folder of `cohelix prs adjust`.")] = None,
+    evaluation: Annotated[Path | None, typer.Option("--evaluation", help="Folder of `cohelix prs evaluate`.")] = None,
+) -> None:
+    """Scores against true genetic values: equal with true weights, accuracy by group, what adjusting leaves.
+
+    Example: cohelix simulate compare-prs cohort --scores prs --adjusted adjusted --evaluation evaluation
+    """
+    from cohelix.simulate import compare_scores as comparing
+
+    typer.echo(comparing.as_text(comparing.compare_scores(cohort, scores, adjusted, evaluation)), nl=False)
