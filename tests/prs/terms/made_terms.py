@@ -66,5 +66,5 @@ def match_folder(
     (folder / "special.json").write_text(
         json.dumps({"rows": list(rows), "headers": {str(score): said for score in scores}})
     )
-    (folder / "match.json").write_text(json.dumps({"provenance": {"params": params}}))
+    (folder / "match.json").write_text(json.dumps({"params": params}))
     return folder

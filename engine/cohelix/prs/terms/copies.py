@@ -97,6 +97,7 @@ def _frequency(
             return np.full(len(alt), np.nan)
         return np.full(len(alt), frequencies.lookup(site.contig, np.array([site.position]), [site.ref], [site.alt])[0])
     every = _share(alt, ploidy)
+    every = 0.0 if np.isnan(every) else every  # nobody at all is called: as for single variants
     out = np.full(len(alt), every)
     if missing == "ancestry-af":
         if people.groups is None:

@@ -74,7 +74,7 @@ def add_up(
     rows = special_rows(special, callset.build)
     terms = [term for _, term in rows if isinstance(term, Term)]
     summary = json.loads((match / "match.json").read_text()) if terms else {}
-    choices = summary.get("provenance", {}).get("params", {})
+    choices = summary.get("params", {})
     places = find(callset, [variant for term in terms for variant in term.variants], choices) if terms else {}
     table, scored = _settled(rows, places)
     sexes = list(callset.samples().column("sex").to_pylist()) if sexes is None else sexes
