@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cohelix import __version__
 from cohelix.prs.evaluate.measure import Row
-from cohelix.prs.evaluate.plots import Figure, svg
+from cohelix.prs.evaluate.plots import Figure
 
 MOST_ROWS = 200
 STYLE = """
@@ -33,15 +33,14 @@ footer { margin-top: 4rem; color: #6b7680; font-size: .8rem; }
 
 
 def write_page(
-    path: Path, rows: Sequence[Row], score_ids: Sequence[str], figures: Sequence[Figure], least: int
+    path: Path, rows: Sequence[Row], score_ids: Sequence[str], figures: Sequence[tuple[Figure, str]], least: int
 ) -> None:
-    """rows: all metrics; those of everybody are shown."""
+    """rows: all metrics; those of everybody are shown. figures: each with its SVG element."""
     shown = [row for row in rows if row.stratum.kind == "all"]
     more = f"<p>{len(shown) - MOST_ROWS:,} more are in metrics.tsv.</p>" if len(shown) > MOST_ROWS else ""
     pictures = "".join(
-        f"<figure><h3>{escape(figure.title)}</h3>{svg(figure, place)}"
-        f"<figcaption>{escape(figure.note)}</figcaption></figure>"
-        for place, figure in enumerate(figures)
+        f"<figure><h3>{escape(figure.title)}</h3>{element}<figcaption>{escape(figure.note)}</figcaption></figure>"
+        for figure, element in figures
     )
     pictured = f'<h2>Figures</h2><div class="parts">{pictures}</div>' if pictures else ""
     body = "".join(_line(row, score_ids[row.score]) for row in shown[:MOST_ROWS])

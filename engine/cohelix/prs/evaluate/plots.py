@@ -74,38 +74,35 @@ def check_installed() -> None:
         )
 
 
-def write(folder: Path, figures: Sequence[Figure]) -> None:
-    """plots/000.svg, 000.png, 001.svg, ..."""
-    if not figures:
-        return
-    (folder / "plots").mkdir()
+def write(folder: Path, figures: Sequence[Figure]) -> list[str]:
+    """plots/000.svg, 000.png, 001.svg, ...; the SVG elements, which may stand in one page."""
+    if figures:
+        (folder / "plots").mkdir()
+    elements = []
     for place, figure in enumerate(figures):
-        (folder / "plots" / f"{place:03}.svg").write_text(svg(figure, place), encoding="utf-8")
-        (folder / "plots" / f"{place:03}.png").write_bytes(_saved(figure, "png", str(place)))
+        text, image = _saved(figure, place)
+        (folder / "plots" / f"{place:03}.svg").write_text(text + "\n", encoding="utf-8")
+        (folder / "plots" / f"{place:03}.png").write_bytes(image)
+        elements.append(text)
+    return elements
 
 
-def svg(figure: Figure, place: int) -> str:
-    """The figure as an SVG element that may stand in a page with others."""
-    text = _saved(figure, "svg", str(place)).decode()
-    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>f{place}-", text)
-    return text.replace("<svg ", f'<svg role="img" aria-label="{escape(figure.title)}" ', 1)
-
-
-def _saved(figure: Figure, kind: str, salt: str) -> bytes:
+def _saved(figure: Figure, place: int) -> tuple[str, bytes]:
+    """The figure as an SVG element, with ids of its own, and as a PNG image."""
     import matplotlib
     from matplotlib.figure import Figure as Canvas
 
-    buffer = io.BytesIO()
-    with matplotlib.rc_context(STYLE | {"svg.hashsalt": salt}):
+    vector, image = io.BytesIO(), io.BytesIO()
+    with matplotlib.rc_context(STYLE | {"svg.hashsalt": str(place)}):
         canvas = Canvas(figsize=(WIDTH, figure.height), layout="constrained")
-        axes = canvas.add_subplot()
-        figure.draw(axes)
-        metadata = (
-            {"Date": None, "Creator": None, "Format": None, "Type": None} if kind == "svg" else {"Software": None}
-        )
-        canvas.savefig(buffer, format=kind, dpi=144, metadata=metadata)
-    return buffer.getvalue()
+        figure.draw(canvas.add_subplot())
+        canvas.savefig(image, format="png", dpi=144, metadata={"Software": None})
+        nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
+        canvas.savefig(vector, format="svg", metadata=nothing)
+    text = vector.getvalue().decode()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>f{place}-", text)
+    return text.strip().replace("<svg ", f'<svg role="img" aria-label="{escape(figure.title)}" ', 1), image.getvalue()
 
 
 def of_traits(drawn: Drawn, measured: Measured, compared: Sequence[Compared], traits: Sequence[Trait]) -> list[Figure]:
@@ -260,33 +257,32 @@ def _density(
     def draw(axes: Any) -> None:
         for place, colour in zip(shown, LINES * 3, strict=False):
             ends, heights = steps[place]
-            label = "" if groups.names[place] in ("all",) else groups.names[place]
-            axes.stairs(heights, ends, color=colour, linewidth=1.2, label=label or "_nolegend_")
+            axes.stairs(heights, ends, color=colour, linewidth=1.2, label=groups.names[place])
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         axes.set_xlabel(NAMES.get(name, name))
-        _legend(axes, len(shown) if len(groups.names) > 1 else 0)
+        _legend(axes, len(groups.names))
 
     title = f"{shortened(score)}: {'raw' if name == 'sum' else 'adjusted'} by group"
     return Figure(title, 2.6, draw, f"Every step holds {drawn.least} people or more.")
 
 
 def _steps(values: np.ndarray, edges: np.ndarray, least: int) -> tuple[np.ndarray, np.ndarray]:
-    """Edges and heights (share over width) of neighbouring bins joined until each holds nobody or `least`."""
+    """Edges and heights (share over width) of neighbouring bins joined until each holds `least` people.
+
+    The first and the last reach to the ends: where the lowest and the highest person lie is not seen.
+    """
     counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
     ends, held = [0], list[int]()
     waiting = 0
     for place, count in enumerate(counts.tolist()):
         waiting += count
-        if waiting >= least or (waiting == 0 and (not held or held[-1] == 0 or place == 0)):
+        if waiting >= least:
             ends.append(place + 1)
             held.append(waiting)
             waiting = 0
-    if waiting and held:
-        last = max(index for index, count in enumerate(held) if count > 0)
-        held[last] += waiting
-        del held[last + 1 :], ends[last + 2 :]
-        ends[-1] = int(np.flatnonzero(counts)[-1]) + 1
+    held[-1] += waiting
+    ends[-1] = len(counts)
     places = edges[np.array(ends)]
     return places, np.array(held) / (len(values) * np.diff(places))
 

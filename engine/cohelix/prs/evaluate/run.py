@@ -105,8 +105,8 @@ def evaluate(
         write_calibration(folder, measured.calibrated, given.scores.score_ids)
         write_agreement(folder, compared, given.scores.score_ids)
         figures = _draw(given, measured, compared, params) if params.plots else []
-        plots.write(folder, figures)
-        write_page(folder / "index.html", measured.rows, given.scores.score_ids, figures, params.min_stratum)
+        pictured = list(zip(figures, plots.write(folder, figures), strict=True))
+        write_page(folder / "index.html", measured.rows, given.scores.score_ids, pictured, params.min_stratum)
         files = digests_of(
             phenotypes=phenotypes, links=links, pairs=pairs, covariates=covariates, pcs=pcs, ancestry=ancestry,
             reference_pcs=reference_pcs,
