@@ -1,21 +1,24 @@
-"""Columns of a scoring file as arrays: Arrow reads them typed, or, where a value is odd, as text to look at."""
+"""Columns of a scoring file as arrays.
+
+Usual ones are read by the kernels (`fields`); where some field is odd, Arrow reads them typed; and where it cannot,
+as text that is looked at field by field.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
 from cohelix.errors import InputError
-from cohelix.prs.scoring_file.header import BLANKS, Head
+from cohelix.prs.scoring_file.fields import fields_of
+from cohelix.prs.scoring_file.header import BLANKS
 from cohelix.prs.scoring_file.layout import Layout
-
-MISSING = ("", ".", "NA", "N/A", "NR", "nan", "NaN", "None", "null", "NULL")
-"""What stands for no value."""
+from cohelix.prs.scoring_file.lines import MISSING, Coded, Text, bare
 
 NO_NUMBER = -2
 """Position of a row whose text is no whole number."""
@@ -24,52 +27,17 @@ _CODED = pa.dictionary(pa.int32(), pa.string())
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _WHOLE = re.compile(r"(\d{1,15})(\.0*)?", re.ASCII)
 _LONGEST_BLOCK = 1 << 30
-
-
-@dataclass(frozen=True)
-class Coded:
-    """Text of a column: codes int32 (rows,) into `values`, without blanks and quotes around them."""
-
-    codes: np.ndarray
-    values: list[str]
+_SOME_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns (rows,) of one file. position int64: 0 not given, `NO_NUMBER`. floats: NaN where not given.
-
-    coded and floats: by name. table: as read, for the columns that stay text.
-    """
+    """Columns (rows,) of one file, by name. position int64: 0 not given, `NO_NUMBER`. floats: NaN where not given."""
 
     n: int
     position: np.ndarray
     coded: dict[str, Coded]
     floats: dict[str, np.ndarray]
-    ids: list[str] | None
-    quoted: bool
-
-
-@dataclass(frozen=True)
-class Text:
-    """The text of a scoring file, its head, and how messages name it; `quoted`: whether quotes enclose fields."""
-
-    data: bytes
-    head: Head
-    number: int
-    quoted: bool
-
-    def where(self, row: int) -> str:
-        """How messages name data row `row`."""
-        return f"scoring file {self.number}, line {self._line(row)}"
-
-    def _line(self, row: int) -> int:
-        left = row
-        for line, raw in enumerate(self.data[self.head.start :].splitlines(), start=self.head.line + 1):
-            if raw.strip():
-                left -= 1
-                if left < 0:
-                    return line
-        return self.head.line + 1 + row
 
 
 def read_columns(text: Text, layout: Layout, floats: Sequence[str]) -> tuple[Text, Columns]:
@@ -77,29 +45,30 @@ def read_columns(text: Text, layout: Layout, floats: Sequence[str]) -> tuple[Tex
 
     InputError where a row has another number of fields than the header, or a number is none.
     """
-    if not text.data[text.head.start :].strip():
+    if (
+        not text.data[text.head.start : text.head.start + _SOME_BYTES].strip()
+        and not text.data[text.head.start :].strip()
+    ):
         raise InputError(
             f"scoring file {text.number} has no rows below its column names (line {text.head.line}). Fetch it again."
         )
     named = (layout.chromosome, layout.effect, layout.other, layout.inferred, layout.accession, layout.variant_type)
     coded = [name for name in (*named, *layout.flags, *layout.models) if name]
+    floats = [*floats, layout.row_nr] if layout.row_nr else floats
+    wholes = [layout.position] if layout.position else []
+    fields = fields_of(text, coded, wholes, floats)
+    if fields is not None:
+        position = fields.wholes.get(layout.position, np.zeros(fields.n, np.int64))
+        return text, Columns(fields.n, position, fields.coded, fields.reals)
     types: dict[str, pa.DataType] = dict.fromkeys(coded, _CODED)
-    types |= dict.fromkeys(floats, pa.float64())
-    if layout.position:
-        types[layout.position] = pa.int64()
-    if layout.row_nr:
-        types[layout.row_nr] = pa.float64()
+    types |= dict.fromkeys(wholes, pa.int64()) | dict.fromkeys(floats, pa.float64())
     try:
         table = read_table(text, types)
     except pa.ArrowInvalid:
         text, table = _read_carefully(text, types, layout.position)
-    found = {name: _floats(table, name) for name, kind in types.items() if kind == pa.float64()}
-    position = np.zeros(table.num_rows, np.int64)
-    if layout.position:
-        position = _filled(table.column(layout.position), 0)
-    return text, Columns(
-        table.num_rows, position, {name: _coded(table, name) for name in coded}, found, None, text.quoted
-    )
+    position = _filled(table.column(layout.position), 0) if wholes else np.zeros(table.num_rows, np.int64)
+    reals = {name: _floats(table, name) for name in floats}
+    return text, Columns(table.num_rows, position, {name: _coded(table, name) for name in coded}, reals)
 
 
 def read_table(text: Text, types: dict[str, pa.DataType]) -> pa.Table:
@@ -135,21 +104,13 @@ def texts_of(text: Text, rows: np.ndarray, names: Sequence[str] | None = None) -
     return found
 
 
-def bare(value: str) -> str:
-    """A field without blanks and quotes around it."""
-    value = value.strip()
-    if len(value) > 1 and value[0] == value[-1] == '"':
-        value = value[1:-1].replace('""', '"').strip()
-    return value
-
-
 def _read_carefully(text: Text, types: dict[str, pa.DataType], position: str) -> tuple[Text, pa.Table]:
     """The same columns through their text. Numbers may have quotes, blanks or ".0"; positions may be none."""
     strings = dict.fromkeys(types, pa.string())
     try:
         table = read_table(text, strings)
     except pa.ArrowInvalid:
-        text, table = _read_quoted(text, strings)
+        text, table = _read_again(text, strings)
     columns = {}
     for name, kind in types.items():
         values = table.column(name)
@@ -162,15 +123,34 @@ def _read_carefully(text: Text, types: dict[str, pa.DataType], position: str) ->
     return text, pa.table(columns)
 
 
-def _read_quoted(text: Text, strings: dict[str, pa.DataType]) -> tuple[Text, pa.Table]:
-    """The last try: fields in quotes may hold the delimiter."""
-    quoted = Text(text.data, text.head, text.number, True)
-    try:
-        if b'"' in text.data:
-            return quoted, read_table(quoted, strings)
-    except pa.ArrowInvalid:
-        pass
+def _read_again(text: Text, strings: dict[str, pa.DataType]) -> tuple[Text, pa.Table]:
+    """The last tries: fields in quotes may hold the delimiter; lines may lack empty fields at their end."""
+    quoted = replace(text, quoted=True)
+    padded = _padded(text, strings)
+    for trial in [quoted] * (b'"' in text.data) + ([padded] if padded is not None else []):
+        try:
+            return trial, read_table(trial, strings)
+        except pa.ArrowInvalid:
+            continue
     raise _not_a_table(text)
+
+
+def _padded(text: Text, wanted: Collection[str]) -> Text | None:
+    """The text with lines filled up that lack empty fields at their end; None where a field in use would be filled.
+
+    Some authors' programs, and some editors, drop the blanks at the end of a line.
+    """
+    head = text.head
+    if head.delimiter == BLANKS:
+        return None
+    used = max(place for place, name in enumerate(head.columns) if name in wanted) + 1
+    delimiter, lines = head.delimiter.encode(), []
+    for raw in text.data[head.start :].splitlines():
+        n = raw.count(delimiter) + 1
+        if raw.strip() and n < used:
+            return None
+        lines.append(raw + delimiter * (len(head.columns) - n) if raw.strip() else raw)
+    return replace(text, data=text.data[: head.start] + b"\n".join(lines) + b"\n")
 
 
 def _not_a_table(text: Text) -> InputError:

@@ -11,10 +11,11 @@ import pyarrow as pa
 from cohelix.errors import InputError
 from cohelix.genome import UNKNOWN_BUILD
 from cohelix.prs.schema import ADDITIVE, DOSAGE
-from cohelix.prs.scoring_file.columns import Columns, Text, read_columns, texts_of
+from cohelix.prs.scoring_file.columns import Columns, read_columns, texts_of
 from cohelix.prs.scoring_file.content import stored_bytes, text_of
 from cohelix.prs.scoring_file.header import build_of, id_of, read_head
 from cohelix.prs.scoring_file.layout import Layout, layout_of
+from cohelix.prs.scoring_file.lines import Text
 from cohelix.prs.scoring_file.records import REJECTED, ScoreHeader, Source, SpecialRow
 from cohelix.prs.scoring_file.rows import FIRST_REASON, KINDS, REASONS, Alleles, Rows, rows_of
 from cohelix.prs.scoring_file.sources import stem_of

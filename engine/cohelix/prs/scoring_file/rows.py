@@ -10,8 +10,10 @@ import pyarrow as pa
 from cohelix import genome
 from cohelix.errors import InputError
 from cohelix.prs.schema import ADDITIVE, CHROMOSOMES, DOMINANT, DOSAGE, RECESSIVE
-from cohelix.prs.scoring_file.columns import MISSING, NO_NUMBER, Coded, Columns, Text, read_table
+from cohelix.prs.scoring_file.columns import NO_NUMBER, Columns, read_table
+from cohelix.prs.scoring_file.identifiers import Identified, identified
 from cohelix.prs.scoring_file.layout import FLAGS, Layout
+from cohelix.prs.scoring_file.lines import MISSING, Coded, Text
 from cohelix.prs.scoring_file.records import APOE, CYP, DIPLOTYPE, HAPLOTYPE, HLA, INTERACTION, NOT_GIVEN
 
 KINDS = ("", INTERACTION, APOE, HLA, CYP, DIPLOTYPE, HAPLOTYPE)
@@ -75,9 +77,12 @@ def rows_of(text: Text, layout: Layout, columns: Columns, alleles: Alleles) -> R
     other = _others(layout, columns, alleles)
     chromosome, position = np.zeros(n, np.int64), columns.position
     if layout.chromosome:
-        values = columns.coded[layout.chromosome]
-        chromosome = _looked_up([_chromosome(value) for value in values.values], values.codes)
-        state[(chromosome == _SEVERAL) & (state == 0)] = KINDS.index(INTERACTION)
+        chromosome = _chromosomes(columns.coded[layout.chromosome])
+        _reject(state, KINDS.index(INTERACTION), chromosome == _SEVERAL)
+    elif layout.id:
+        found = identified(text, layout.id)
+        chromosome, position = _chromosomes(found.chromosome), found.position
+        other = _others_in(found, effect, other, state, alleles)
     if (position == NO_NUMBER).any():
         _check_positions(text, layout, position, state)
     known = (chromosome != _NOT_KNOWN) & (position != 0)
@@ -103,13 +108,30 @@ def rows_of(text: Text, layout: Layout, columns: Columns, alleles: Alleles) -> R
 
 
 def _reject(state: np.ndarray, reason: int, where: np.ndarray) -> None:
-    """The first reason stands, and special rows are none's business."""
+    """The first reason stands; special rows stay what they are."""
     if where.any():
         state[where & (state == 0)] = reason
 
 
 def _looked_up(by_code: list[int], codes: np.ndarray) -> np.ndarray:
     return np.asarray(np.array(by_code, np.int64)[codes])
+
+
+def _chromosomes(values: Coded) -> np.ndarray:
+    return _looked_up([_chromosome(value) for value in values.values], values.codes)
+
+
+def _others_in(
+    found: Identified, effect: np.ndarray, other: np.ndarray, state: np.ndarray, alleles: Alleles
+) -> np.ndarray:
+    """`other`, and where it is not given that of the identifier's alleles which is not the effect allele."""
+    first, second = (
+        _looked_up([alleles.code(value) if value else NOT_GIVEN for value in values.values], values.codes)
+        for values in (found.first, found.second)
+    )
+    stated = (first != NOT_GIVEN) & (other == NOT_GIVEN)
+    _reject(state, NOT_IN_ID, stated & (effect >= 0) & (effect != first) & (effect != second))
+    return np.where(stated, np.where(effect == first, second, first), other)
 
 
 def _chromosome(name: str) -> int:
@@ -192,15 +214,19 @@ def _check_positions(text: Text, layout: Layout, position: np.ndarray, state: np
 
 
 def _rs_ids(text: Text, layout: Layout, known: np.ndarray) -> tuple[pa.Array | None, np.ndarray]:
-    """rs numbers of rows without a position, the first column that has one; null elsewhere. bool: which have one."""
+    """rs numbers (or other names) of rows without a position, null elsewhere; bool (rows,): which have one.
+
+    The first column that has one says it.
+    """
     has_id = np.zeros(len(known), bool)
-    if not layout.rs_ids:
+    names = (*layout.rs_ids, layout.id) if layout.id else layout.rs_ids
+    if not names:
         return None, has_id
     import pyarrow.compute as pc
 
-    table = read_table(text, dict.fromkeys(layout.rs_ids, pa.string()))
+    table = read_table(text, dict.fromkeys(names, pa.string()))
     found = pa.nulls(len(known), pa.string())
-    for name in layout.rs_ids:
+    for name in names:
         trimmed = pc.utf8_trim(pc.utf8_trim_whitespace(table.column(name).combine_chunks()), '"')
         stated = pc.invert(pc.is_in(trimmed, pa.array(MISSING)))
         found = pc.if_else(pc.and_(stated, pc.is_null(found)), trimmed, found)
