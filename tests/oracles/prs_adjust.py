@@ -1,0 +1,60 @@
+"""Calibration of scores by definition: a score at a time, in plain NumPy and SciPy, with no step of the engine's."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.stats import percentileofscore
+
+
+def standardised(training: np.ndarray, pcs: np.ndarray) -> np.ndarray:
+    return (pcs - training.mean(axis=0)) / training.std(axis=0)
+
+
+def z_norm1(training: np.ndarray, score: np.ndarray, pcs: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """training: PCs (n, k) and score (n,) of the training people; pcs and values: of those asked for."""
+    design = np.column_stack([np.ones(len(score)), training])
+    b = np.linalg.lstsq(design, score, rcond=None)[0]
+    residual = score - design @ b
+    return (values - np.column_stack([np.ones(len(values)), pcs]) @ b) / residual.std()
+
+
+def nll(theta: np.ndarray, design: np.ndarray, score: np.ndarray) -> float:
+    """Negative log-likelihood of Normal(X b, exp(X g)) without its constant, theta = b, g."""
+    p = design.shape[1]
+    log_variance = design @ theta[p:]
+    return float(0.5 * np.sum(log_variance + (score - design @ theta[:p]) ** 2 / np.exp(log_variance)))
+
+
+def gradient(theta: np.ndarray, design: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """By central differences."""
+    out = np.empty(len(theta))
+    for i in range(len(theta)):
+        step = np.zeros(len(theta))
+        step[i] = 1e-6
+        out[i] = (nll(theta + step, design, score) - nll(theta - step, design, score)) / 2e-6
+    return out
+
+
+def full_likelihood(design: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """theta at the least nll, by a search without derivatives of ours."""
+    p = design.shape[1]
+    start = np.zeros(2 * p)
+    start[:p] = np.linalg.lstsq(design, score, rcond=None)[0]
+    start[p] = np.log(np.var(score - design @ start[:p]))
+    found = minimize(nll, start, args=(design, score), method="BFGS", options={"gtol": 1e-4})
+    return np.asarray(found.x)
+
+
+def percentile(group: np.ndarray, value: float) -> float:
+    return float(percentileofscore(group, value, kind="rank"))
+
+
+def z_in_group(group: np.ndarray, value: float) -> float:
+    return float((value - np.mean(group)) / np.std(group))
+
+
+def neighbour_distance(points: np.ndarray, point: np.ndarray, k: int, *, itself: bool) -> float:
+    """To the k-th nearest; itself: the point is one of them, and is left out."""
+    distances = np.sort(np.sqrt(((points - point) ** 2).sum(axis=1)))
+    return float(distances[k if itself else k - 1])
