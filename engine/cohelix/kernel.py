@@ -7,8 +7,10 @@ Floating-point flags stay strict: NaN is data here, and `fastmath=True` breaks i
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +18,10 @@ import numba
 import numba.extending
 import numba.np.linalg
 import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]  # it has no types
+from numba.core import cgutils as _cgutils
+
+cgutils: Any = _cgutils  # it has no types
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -115,6 +121,111 @@ def _load_word_in_kernels(data: Any, at: Any) -> Callable[[Any, Any], Any]:
         return _unaligned(data, at)  # type: ignore[call-arg]  # Numba gives the typing context itself
 
     return loaded
+
+
+def fused(a: float, b: float, c: float) -> float:
+    """a * b + c, rounded once: in a kernel one instruction where the processor has it, and the same bits where not."""
+    if not (math.isfinite(a) and math.isfinite(b) and math.isfinite(c)):
+        return a * b + c
+    exact = Fraction(a) * Fraction(b) + Fraction(c)
+    if exact == 0:
+        return a * b + c  # a zero has a sign
+    try:
+        return float(exact)
+    except OverflowError:
+        return math.copysign(math.inf, exact)
+
+
+@numba.extending.intrinsic
+def _fma(typing: Any, a: Any, b: Any, c: Any) -> tuple[Any, Any]:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fma(*arguments)
+
+    real = numba.types.float64
+    return real(real, real, real), generate
+
+
+@numba.extending.overload(fused)
+def _fused_in_kernels(a: Any, b: Any, c: Any) -> Callable[[Any, Any, Any], Any]:
+    def multiplied(a: Any, b: Any, c: Any) -> Any:
+        return _fma(a, b, c)  # type: ignore[call-arg]  # Numba gives the typing context itself
+
+    return multiplied
+
+
+LANES = 32
+"""Numbers to a row of `add_rows`: one word of genotypes. Its sums stay in registers from the first row to the last."""
+
+_VECTOR = 8
+
+
+def add_rows(x: np.ndarray, rows: np.ndarray, weights: np.ndarray, at: int, end: int, sums: np.ndarray) -> None:
+    """sums[lane] = fused(weights[i], x[rows[i], lane], sums[lane]) for i = at ... end - 1, in this order.
+
+    x: float64 (rows, LANES), C-contiguous; rows int32; weights float64; sums: LANES float64. Nothing is checked.
+    """
+    for i in range(at, end):
+        for lane in range(LANES):
+            sums[lane] = fused(float(weights[i]), float(x[rows[i], lane]), float(sums[lane]))
+
+
+@numba.extending.intrinsic
+def _add_rows(typing: Any, x: Any, rows: Any, weights: Any, at: Any, end: Any, sums: Any) -> tuple[Any, Any]:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        places = (0, 1, 2, 5)
+        data = [context.make_array(signature.args[i])(context, builder, arguments[i]).data for i in places]
+        _row_loop(builder, data, arguments[3], arguments[4])
+        return context.get_dummy_value()
+
+    return numba.types.void(x, rows, weights, numba.types.int64, numba.types.int64, sums), generate
+
+
+def _row_loop(builder: Any, data: list[Any], at: Any, end: Any) -> None:
+    """The loop of `add_rows`, with vectors that LLVM cuts into what the processor has."""
+    x, rows, weights, sums = data
+    whole, vector = ir.IntType(64), ir.VectorType(ir.DoubleType(), _VECTOR)
+    fma = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector] * 3), "llvm.fma.v8f64")
+    lanes = ir.Constant(ir.VectorType(ir.IntType(32), _VECTOR), [0] * _VECTOR)
+    held = builder.bitcast(sums, vector.as_pointer())
+    count = range(LANES // _VECTOR)
+    first = [builder.load(builder.gep(held, [whole(k)]), align=8) for k in count]
+    before, loop, behind = builder.block, builder.append_basic_block(), builder.append_basic_block()
+    builder.cbranch(builder.icmp_signed("<", at, end), loop, behind)
+    with builder.goto_block(loop):
+        i, totals = builder.phi(whole), [builder.phi(vector) for _ in count]
+        row = builder.sext(builder.load(builder.gep(rows, [i])), whole)
+        nothing = ir.Constant(vector, ir.Undefined)
+        weight = builder.insert_element(nothing, builder.load(builder.gep(weights, [i])), whole(0))
+        weight = builder.shuffle_vector(weight, nothing, lanes)
+        values = builder.bitcast(builder.gep(x, [builder.mul(row, whole(LANES))]), vector.as_pointer())
+        added = [
+            builder.call(fma, [weight, builder.load(builder.gep(values, [whole(k)]), align=8), totals[k]])
+            for k in count
+        ]
+        i.add_incoming(at, before)
+        following = builder.add(i, whole(1))
+        i.add_incoming(following, builder.block)
+        for k in count:
+            totals[k].add_incoming(first[k], before)
+            totals[k].add_incoming(added[k], builder.block)
+        builder.cbranch(builder.icmp_signed("<", following, end), loop, behind)
+        last = builder.block
+    builder.position_at_end(behind)
+    for k in count:
+        total = builder.phi(vector)
+        total.add_incoming(first[k], before)
+        total.add_incoming(added[k], last)
+        first[k] = total
+    for k in count:
+        builder.store(first[k], builder.gep(held, [whole(k)]), align=8)
+
+
+@numba.extending.overload(add_rows)
+def _add_rows_in_kernels(x: Any, rows: Any, weights: Any, at: Any, end: Any, sums: Any) -> Callable[..., Any]:
+    def added(x: Any, rows: Any, weights: Any, at: Any, end: Any, sums: Any) -> Any:
+        _add_rows(x, rows, weights, at, end, sums)  # type: ignore[call-arg]  # Numba gives the typing context itself
+
+    return added
 
 
 def is_compiled() -> bool:

@@ -92,7 +92,14 @@ class ScoreParams:
     missing: str = "cohort-af"
     """What a missing genotype counts as: cohort-af, reference-af, ancestry-af (expected copies), drop or error."""
 
+    memory_mib: int = 512
+    """MiB of sums and counts that a task holds; people are cut into blocks that fit (two tasks: what a laptop has)."""
+
+    count_hom_ref: bool = True
+    """Count genotypes that are homozygous reference on evidence (a tenth of the time of sparse scores); else 0."""
+
     def __post_init__(self) -> None:
+        between("prs.score.memory_mib", self.memory_mib, 16, 1 << 20)
         choose("prs.score.missing", self.missing, ("cohort-af", "reference-af", "ancestry-af", "drop", "error"))
 
 

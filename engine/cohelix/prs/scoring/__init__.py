@@ -1,0 +1,1 @@
+"""Thousands of scores in one pass over packed genotypes."""
