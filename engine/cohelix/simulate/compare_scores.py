@@ -26,7 +26,7 @@ EQUAL = 1e-9
 LEAST = 20
 """People of a group that a mean and a spread are taken of."""
 ADJUSTED = ("z_most_similar", "z_norm1", "z_norm2")
-ALL = "all"
+ALL, MIXED = "all", "oth"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ class Accuracy:
 @dataclass(frozen=True)
 class Shift:
     """A score, or what was made of it, over groups: the distance of the furthest two means in SD, the ratio of the
-    largest SD and the least, p-values of no difference in either, and mean r2 with the genetic value inside groups."""
+    largest SD and the least, p-values of no difference in either, and mean r2 with the genetic value inside groups,
+    given the shares of ancestry: what ancestry explains there is taken out on purpose."""
 
     score: str
     value: str
@@ -324,7 +325,7 @@ def _shift(score: str, value: str, found: _Scores, truth: _Truth) -> Shift:
     means, spreads = np.array([one.mean() for one in of_groups]), np.array([one.std(ddof=1) for one in of_groups])
     sizes = np.array([len(one) for one in of_groups])
     within = float(np.sqrt((sizes * spreads**2).sum() / sizes.sum()))
-    r2 = [_correlation(values[here], truth.genetic[trait][here]) ** 2 for here in by_group]
+    r2 = [_given_shares(values[here], truth.genetic[trait][here], truth.shares[here]) ** 2 for here in by_group]
     return Shift(
         score, value, float(np.ptp(means)) / within, float(spreads.max() / spreads.min()),
         float(stats.alexandergovern(*of_groups).pvalue), float(stats.levene(*of_groups, center="median").pvalue),
@@ -332,8 +333,18 @@ def _shift(score: str, value: str, found: _Scores, truth: _Truth) -> Shift:
     )  # fmt: skip
 
 
+def _given_shares(one: np.ndarray, other: np.ndarray, shares: np.ndarray) -> float:
+    """Correlation of what is left of both after a linear function of the shares, which add up to 1."""
+    both = np.column_stack([one, other])
+    one, other = (both - shares @ np.linalg.lstsq(shares, both, rcond=None)[0]).T
+    return _correlation(one, other)
+
+
 def _measured(folder: Path, known: dict[str, str], found: _Scores, truth: _Truth) -> Iterator[Measured]:
-    """Lines of r2 of the evaluation: of scores with their own trait, in everybody and by true group of that name."""
+    """Lines of r2 of the evaluation: of scores with their own trait, in everybody and by true group of that name.
+
+    Who is of no group is another question to the truth than to whoever assigned people: left out.
+    """
     columns = ["score", "trait", "stratum_kind", "stratum", "n", "metric", "estimate", "low", "high"]
     try:
         rows = _rows(folder / "metrics.parquet", columns)
@@ -345,9 +356,10 @@ def _measured(folder: Path, known: dict[str, str], found: _Scores, truth: _Truth
     for row in rows:
         score = known.get(row["score"], "")
         own = score in found.values and found.names[score][0] == row["trait"]
-        told = row["metric"] == "r2" and row["stratum_kind"] in (ALL, "group") and row["estimate"] is not None
+        told = row["metric"] == "r2" and row["stratum_kind"] in (ALL, "group") and row["stratum"] != MIXED
         here = np.full(len(truth.group), True) if row["stratum"] == ALL else truth.group == row["stratum"]
-        if own and told and here.sum() >= LEAST and np.isfinite([row["estimate"], row["low"], row["high"]]).all():
+        numbers = np.array([row["estimate"], row["low"], row["high"]], np.float64)  # null: suppressed
+        if own and told and here.sum() >= LEAST and np.isfinite(numbers).all():
             expected = _expected(found.values[score][here], row["trait"], here, truth)
             yield Measured(score, row["stratum"], row["n"], expected, row["estimate"], row["low"], row["high"])
 
