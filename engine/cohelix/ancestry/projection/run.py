@@ -125,7 +125,9 @@ def absent_are(callset: Callset, params: ProjectParams) -> str:
     """ "hom-ref" or "missing": what sites that the callset lacks count as."""
     if params.absent != "auto":
         return params.absent
-    return "hom-ref" if callset.commit.provenance.get("operation") == JOINT_CALL else "missing"
+    made = callset.commit.provenance
+    at_chosen_sites = made.get("params", {}).get("only_sites", False)  # what was not asked for is not known
+    return "hom-ref" if made.get("operation") == JOINT_CALL and not at_chosen_sites else "missing"
 
 
 def _check_sites(model: Model, matched: Matched, absent: str, params: ProjectParams) -> None:

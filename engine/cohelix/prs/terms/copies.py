@@ -84,8 +84,8 @@ def ploidy_of(region: str, sexes: Sequence[str]) -> np.ndarray:
         return np.full(len(sexes), 2, np.int8)
     if region == "MT":
         return np.ones(len(sexes), np.int8)
-    of_sex = {"male": 1, "female": 2 if region == "X" else 0}
-    return np.array([of_sex.get(sex, -1) for sex in sexes], np.int8)
+    of_sex = {"male": 1, "female": 2, "unknown": -1} if region == "X" else {"male": 1, "female": 0, "unknown": 0}
+    return np.array([of_sex[sex] for sex in sexes], np.int8)
 
 
 def _frequency(

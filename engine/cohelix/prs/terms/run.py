@@ -158,7 +158,8 @@ def _add(added: Added, at: int, term: Term, copies: Sequence[Copies], params: Sc
     added.sums[at] += term.weight * np.where(used, values, 0.0)
     added.n_alleles[at] += np.where(used, ploidy, 0).astype(np.int32)
     added.n_imputed[at] += missing
-    added.n_hom_ref[at] += (ploidy > 0) & np.all([one.hom_ref for one in copies], axis=0)
+    if params.count_hom_ref:
+        added.n_hom_ref[at] += (ploidy > 0) & np.all([one.hom_ref for one in copies], axis=0)
 
 
 def _value(term: Term, called: Sequence[np.ndarray]) -> np.ndarray:
