@@ -66,7 +66,10 @@ def read_columns(text: Text, layout: Layout, floats: Sequence[str]) -> tuple[Tex
         table = read_table(text, types)
     except pa.ArrowInvalid:
         text, table = _read_carefully(text, types, layout.position)
-    position = _filled(table.column(layout.position), 0) if wholes else np.zeros(table.num_rows, np.int64)
+    position = np.zeros(table.num_rows, np.int64)
+    if wholes:
+        position = _filled(table.column(layout.position), 0)
+        position = np.where(position < 0, NO_NUMBER, position)
     reals = {name: _floats(table, name) for name in floats}
     return text, Columns(table.num_rows, position, {name: _coded(table, name) for name in coded}, reals)
 
@@ -171,13 +174,13 @@ def _not_a_table(text: Text) -> InputError:
 
 
 def _whole_numbers(values: pa.ChunkedArray) -> pa.Array:
-    """Positions int64: 0 where the field is empty, `NO_NUMBER` where it holds anything else than a whole number."""
+    """Positions int64: 0 where the field is empty or 0, `NO_NUMBER` where it is no whole number."""
     found = np.zeros(len(values), np.int64)
     for row, value in enumerate(values.to_pylist()):
         value = bare(value)
         whole = _WHOLE.fullmatch(value)
         if whole is not None:
-            found[row] = int(whole.group(1)) or NO_NUMBER
+            found[row] = int(whole.group(1))
         elif value not in MISSING:
             found[row] = NO_NUMBER
     return pa.array(found)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from cohelix.prs.scoring_file.columns import NO_NUMBER, read_table
+from cohelix.prs.scoring_file.columns import read_table
 from cohelix.prs.scoring_file.lines import Coded, Text, bare
 
 _PATTERN = (
@@ -34,9 +34,7 @@ def identified(text: Text, name: str) -> Identified:
     values = pc.utf8_trim(values.combine_chunks(), ' "\t')
     found = pc.extract_regex(values, _PATTERN)
     texts = [pc.fill_null(pc.struct_field(found, place), "") for place in range(4)]
-    stated = np.asarray(pc.not_equal(texts[1], ""))
-    numbers = pc.if_else(pc.equal(texts[1], ""), "0", texts[1]).cast(pa.int64()).to_numpy()
-    position = np.where(stated & (numbers == 0), NO_NUMBER, numbers)
+    position = pc.if_else(pc.equal(texts[1], ""), "0", texts[1]).cast(pa.int64()).to_numpy()
     return Identified(
         _encoded(texts[0]),
         position,

@@ -208,8 +208,7 @@ def _check_positions(text: Text, layout: Layout, position: np.ndarray, state: np
     wrong = np.flatnonzero((position == NO_NUMBER) & (state == 0))
     for row in wrong[:1].tolist():
         raise InputError(
-            f"{text.where(row)}: expected a whole number from 1 on as {layout.position}, found something else. "
-            "Correct the file."
+            f"{text.where(row)}: expected a whole number as {layout.position}, found something else. Correct the file."
         )
 
 
