@@ -157,20 +157,21 @@ def _check_found(
 ) -> None:
     """InputError where nothing was found at all, or in no score enough."""
     columns = report.joined(counts)
-    if columns["passed"].any() or (params.when_none_pass == "report" and columns["n_matched"].any()):
+    found = columns["n_matched"].any() or columns["n_excluded"].any()
+    ordinary = columns["n_rows"] > columns["n_special"]
+    if params.when_none_pass == "report" or (columns["passed"] & (found | ~ordinary)).any():
         return
     tally = report.tally(counts)
     told = report.told(tally)
     n_rows = int(columns["n_rows"].sum())
     why = report.likely_reason(callset, scores, wanted, tally)
-    if not columns["n_matched"].any() and not columns["n_excluded"].any():
+    if not found:
         raise InputError(f"none of {n_rows} rows of {len(scores)} scores has a site in the callset: {told}. {why}")
-    if not columns["passed"].any() and params.when_none_pass == "error":
-        best = float(np.nan_to_num(columns["share_matched"]).max())
-        raise InputError(
-            f"expected at least {params.min_overlap:.0%} of the rows of a score to be matched, found {best:.1%} in the "
-            f"best of {len(scores)}; of {n_rows} rows: {told}. {why} Or lower prs.match.min_overlap."
-        )
+    best = float(np.nan_to_num(columns["share_matched"]).max())
+    raise InputError(
+        f"expected at least {params.min_overlap:.0%} of the rows of a score to be matched, found {best:.1%} in the "
+        f"best of {len(scores)}; of {n_rows} rows: {told}. {why} Or lower prs.match.min_overlap."
+    )
 
 
 def _remove(folder: Path) -> None:

@@ -82,7 +82,7 @@ def gather(
     for task in tasks:
         with pa.memory_map(str(task.path)) as source:
             pieces.append(pa.ipc.open_file(source).read_all())
-    return _target_of(pieces)
+    return _target_of([piece for piece in pieces if piece.num_rows])
 
 
 def chromosome_of(contig: str) -> int:
