@@ -160,8 +160,9 @@ def _of_all(ratings: np.ndarray, high: np.ndarray, low: np.ndarray, least: int, 
 def _r2_gains(trait: np.ndarray, ratings: np.ndarray, resamples: Resamples) -> tuple[np.ndarray, np.ndarray]:
     """R2 of each score, and in each resample (resamples, scores), the fits as they are."""
     centred = trait - trait.mean()
-    slope = ratings @ centred / (ratings**2).sum(axis=1)
-    left = (centred - slope[:, None] * ratings) ** 2
+    rows = ratings - ratings.mean(axis=1, keepdims=True)
+    slope = rows @ centred / (rows**2).sum(axis=1)
+    left = (centred - slope[:, None] * rows) ** 2
     ours, square, mean = resamples.means(left, centred[None] ** 2, centred[None])
     return 1 - left.mean(axis=1) / (centred**2).mean(), 1 - ours / (square - mean**2)
 
