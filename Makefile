@@ -11,12 +11,13 @@ SYNC := UV_PYTHON_DOWNLOADS=never $(BIN)/uv sync --quiet --frozen --inexact --sy
 PACKAGES := plink2 bcftools tabix libopenblas0-pthread
 DEMO := demo
 
-.PHONY: help setup tools demo test lint types contracts parity bench bench-full clean
+.PHONY: help setup tools peers demo test lint types contracts parity bench bench-full clean
 
 help:
 	@echo "make demo       a simulated cohort from gVCFs to a callset, checked and reported, command by command"
 	@echo "make test       the whole test suite (first without a JVM, then with one)"
 	@echo "make setup      everything a developer needs, into .venv"
+	@echo "make peers      other programs of polygenic scoring, into .peers (make setup does it too)"
 	@echo "make lint types contracts parity bench clean"
 
 $(BIN)/uv:
@@ -46,7 +47,17 @@ tools:
 	{ $$as apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$as apt-get install -y -qq --no-install-recommends $$missing; } >/dev/null \
 	|| echo "apt-get could not install$$missing: tests that compare with them are skipped."
 
-setup: tools $(BIN)/.all
+# Peers of polygenic scoring, in an environment of their own: they want older libraries than ours.
+peers: $(BIN)/uv
+	@wanted=benchmarks/peers/requirements.txt; \
+	if cmp --silent $$wanted .peers/requirements.txt; then exit 0; fi; \
+	echo "installing the peers of polygenic scoring into .peers"; \
+	if { [ -x .peers/bin/python ] || $(BIN)/uv venv --quiet --python $(BIN)/python .peers; } && \
+	  UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip sync --quiet --system-certs --compile-bytecode --python .peers/bin/python $$wanted; \
+	then cp $$wanted .peers/requirements.txt; \
+	else echo "the peers could not be installed (no network?): tests and benchmarks that compare with them are skipped."; fi
+
+setup: tools $(BIN)/.all peers
 
 # Less than a megabase of sequence: a few hundred unlinked sites, which tell first-degree relatives from strangers and not
 # cousins; its few sites of ancestry are pruned less than a genome's.
@@ -83,11 +94,22 @@ demo: $(BIN)/.demo
 	run cohelix simulate compare-qc $(DEMO)/cohort --samples $(DEMO)/samples-qc --arrays $(DEMO)/arrays-qc --concordance $(DEMO)/concordance; \
 	run cohelix qc variants $(DEMO)/cohort.callset -o $(DEMO)/sites.qc --ancestry $(DEMO)/ancestry/ancestry_preds.tsv; \
 	run cohelix qc report $(DEMO)/samples-qc $(DEMO)/sites.qc $(DEMO)/arrays-qc $(DEMO)/concordance $(DEMO)/relatedness \
-	  $(DEMO)/unrelated $(DEMO)/pca $(DEMO)/projected $(DEMO)/ancestry -o $(DEMO)/qc/index.html
+	  $(DEMO)/unrelated $(DEMO)/pca $(DEMO)/projected $(DEMO)/ancestry -o $(DEMO)/qc/index.html; \
+	run cohelix prs score $(DEMO)/cohort.callset --scores $(DEMO)/cohort/prs/scores -o $(DEMO)/prs --preset plink2; \
+	run cohelix prs adjust $(DEMO)/prs -o $(DEMO)/prs-adjusted --pcs $(DEMO)/projected/scores.tsv \
+	  --ancestry $(DEMO)/ancestry/ancestry_preds.tsv --train $(DEMO)/unrelated/unrelated.tsv; \
+	run cohelix prs evaluate $(DEMO)/prs -o $(DEMO)/prs-evaluated --phenotypes $(DEMO)/cohort/phenotypes.tsv \
+	  --pcs $(DEMO)/projected/scores.tsv --ancestry $(DEMO)/ancestry/ancestry_preds.tsv \
+	  --set prs.evaluate.centre_group=eur --set prs.evaluate.distance_bins=4; \
+	run cohelix simulate compare-prs $(DEMO)/cohort --scores $(DEMO)/prs --adjusted $(DEMO)/prs-adjusted \
+	  --evaluation $(DEMO)/prs-evaluated; \
+	run cohelix prs export $(DEMO)/prs -o $(DEMO)/aggregated_scores.txt.gz
 	@echo; echo "Quality control is $(DEMO)/qc/index.html: open it in a browser."
 	@echo "Who was flagged, why and at which cut-off: $(DEMO)/samples-qc/sample_flags.parquet; TSVs beside it have All of Us's columns."
 	@echo "Pictures of the people are in $(DEMO)/cohort-report: *.png, and statistics.tsv beside what is published."
 	@echo "Relatives: $(DEMO)/relatedness/relatedness.tsv; ancestry groups: $(DEMO)/ancestry/ancestry_preds.tsv."
+	@echo "Accuracy of polygenic scores by ancestry is $(DEMO)/prs-evaluated/index.html: open it in a browser."
+	@echo "The scores are $(DEMO)/prs/scores.parquet; comparable across ancestries: $(DEMO)/prs-adjusted/adjusted.parquet."
 	@echo "The callset is $(DEMO)/cohort.callset: genotypes/*.pgen (open them with plink2), sites/*.parquet, samples-*.parquet."
 
 test: setup
