@@ -16,6 +16,7 @@ from cohelix.prs.matching.decide import Decisions, Entries, decide, entries
 from cohelix.prs.matching.prepared import Prepared, prepared
 from cohelix.prs.matching.stored import arrays_of, keep, kept
 from cohelix.prs.matching.target import Target
+from cohelix.prs.matching.variants import in_order
 from cohelix.prs.schema import CHROMOSOMES, MatchParams
 
 _DECISIONS = ("target", "kind", "status", "reason", "ambiguous", "multiallelic", "several", "duplicate")
@@ -86,7 +87,7 @@ def decide_batch(task: DecideTask) -> Counts:
     arrays = {name: getattr(found, name) for name in _DECISIONS}
     arrays |= {f"entry_{name}": getattr(weights, name) for name in _ENTRIES}
     arrays |= {f"column_{name}": values for name, values in counts.columns.items()}
-    arrays["used"] = np.unique(weights.target)
+    arrays["used"] = in_order(weights.target)
     arrays |= _stated_frequencies(batch, found, used)
     keep(task.path, task.digest, arrays, {"reasons": counts.reasons})
     return counts
@@ -137,7 +138,7 @@ def write_batch(task: WriteTask) -> int:
         },
         WEIGHTS,
     )
-    _write(task.weights, table, dictionaries=["score", "form"])
+    _write(task.weights, table, ["score", "form"], statistics=["site"])
     found = Decisions(**{name: arrays[name] for name in _DECISIONS}, p=np.empty(0))
     log = pa.concat_tables([_log(batch, found, sites), _log_of_others(batch)]).unify_dictionaries()
     if len(batch.special) or batch.rejected.num_rows:
@@ -145,13 +146,14 @@ def write_batch(task: WriteTask) -> int:
         log = log.take(pa.array(order))
     shifted = pa.array(log.column("score").to_numpy() + np.int32(task.first))
     log = log.set_column(0, LOG.field("score"), shifted)
-    _write(task.log, log, dictionaries=[field.name for field in LOG if pa.types.is_dictionary(field.type)] + ["score"])
+    words = [field.name for field in LOG if pa.types.is_dictionary(field.type)]
+    _write(task.log, log, [*words, "score"], statistics=["score"])
     return len(weights.target)
 
 
-def _write(path: Path, table: pa.Table, dictionaries: list[str]) -> None:
+def _write(path: Path, table: pa.Table, dictionaries: list[str], *, statistics: bool | list[str]) -> None:
     options = {"compression": "zstd", "compression_level": 1, "use_dictionary": dictionaries}
-    pq.write_table(table, path, row_group_size=_ROW_GROUP, store_schema=False, **options)
+    pq.write_table(table, path, row_group_size=_ROW_GROUP, store_schema=False, write_statistics=statistics, **options)
 
 
 def _log(batch: Prepared, found: Decisions, sites: np.ndarray) -> pa.Table:

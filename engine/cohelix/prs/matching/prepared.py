@@ -14,7 +14,7 @@ from cohelix import __version__, storage
 from cohelix.dataset import digest_of
 from cohelix.prs.matching.decide import Rows
 from cohelix.prs.matching.stored import arrays_of, keep, kept, texts_as_array, texts_of_array
-from cohelix.prs.matching.variants import Variants, distinct, keys_of
+from cohelix.prs.matching.variants import Variants, distinct, in_order, keys_of
 from cohelix.prs.scoring_file.batch import read_batch
 from cohelix.prs.scoring_file.records import Batch, ScoreHeader, Source, SpecialRow
 
@@ -89,7 +89,7 @@ def _keep(task: Task, batch: Batch) -> None:
     arrays |= {"key": variants.key, "variant_effect": variants.effect, "variant_other": variants.other}
     arrays |= {"variant_texts": texts_as_array(variants.alleles)}
     arrays |= {"rejected": np.frombuffer(sink.getvalue(), np.uint8)}
-    places = np.unique(variants.key)
+    places = in_order(variants.key)
     arrays["places"] = places[places > 0]
     special = [asdict(row) | {"weight": None if row.weight != row.weight else row.weight} for row in batch.special]
     meta: dict[str, Any] = {"headers": [asdict(header) for header in batch.scores], "special": special}

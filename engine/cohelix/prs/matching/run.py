@@ -24,6 +24,7 @@ from cohelix.prs.matching.decided import DecideTask, WriteTask, decide_batch, st
 from cohelix.prs.matching.match_folder import SUMMARY
 from cohelix.prs.matching.prepared import Task, headers_of, places_of, prepare, seals_of
 from cohelix.prs.matching.target import Target, gather
+from cohelix.prs.matching.variants import in_order
 from cohelix.prs.schema import MatchParams
 from cohelix.prs.scoring_file.batch import check_ids
 from cohelix.prs.scoring_file.records import ScoreHeader
@@ -105,7 +106,7 @@ def _matched(
     _check_scores(scores, callset.build)
     wanted = np.empty(0, np.int64)
     for path in prepared:
-        wanted = np.union1d(wanted, places_of(path))
+        wanted = in_order(np.concatenate([wanted, places_of(path)]))
     table = read_frequencies(frequencies) if frequencies is not None else None
     target = gather(callset, wanted, params.multiallelic_min_af, table, place, runtime)
     shared = runtime.share(target)
