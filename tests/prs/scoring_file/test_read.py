@@ -12,7 +12,9 @@ import pyarrow as pa
 import pytest
 
 from cohelix.prs.schema import EFFECT_TYPES
+from cohelix.prs.scoring_file import columns
 from cohelix.prs.scoring_file.batch import read_batch
+from cohelix.prs.scoring_file.lines import Text
 from cohelix.prs.scoring_file.records import Batch
 from cohelix.prs.scoring_file.sources import sources
 from tests.oracles import prs_scoring_file as plain
@@ -93,6 +95,28 @@ def test_every_row_of_a_real_file_is_what_the_plain_reader_says(data: Path, name
     assert n_rows == len(batch.row) + len(batch.special) + batch.rejected.num_rows
     assert batch.scores[0].fields == expected.header
     assert batch.scores[0].sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("how", ["arrow", "python"])
+def test_kernels_arrow_and_python_read_the_same(data: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = sources([str(data / "prs_formats" / name) for name in REAL])
+    expected = [read_batch([file]) for file in files]
+    monkeypatch.setattr(columns, "fields_of", lambda *_: None)
+    if how == "python":
+        typed = columns.read_table
+
+        def strings_only(text: Text, types: dict[str, pa.DataType]) -> pa.Table:
+            if pa.float64() in types.values():
+                raise pa.ArrowInvalid("as if a number were odd")
+            return typed(text, types)
+
+        monkeypatch.setattr(columns, "read_table", strings_only)
+    for file, kernels in zip(files, expected, strict=True):
+        found = read_batch([file])
+        assert rows_of(found) == rows_of(kernels)
+        assert found.special == kernels.special
+        assert found.rejected.drop_columns("weight").equals(kernels.rejected.drop_columns("weight"))
 
 
 def test_header_values_may_hold_equal_signs_and_blanks(tmp_path: Path) -> None:
@@ -183,6 +207,7 @@ def test_texts_with_blanks_quotes_and_lower_case_are_read_for_what_they_say(tmp_
         f"{HEADER}{NAMES}\n{LINES}\n",
         "\ufeff" + f"{HEADER}{NAMES}\n{LINES}\n",
         f"{HEADER}{NAMES}\n{LINES}\n".replace("\n", "\r\n"),
+        f"{HEADER}{NAMES}\n" + f"{LINES}\n".replace("\n", "\r"),
         f"{HEADER}{NAMES}\n\n{LINES}\n\n",
         f"{HEADER}{NAMES}\n1\t 10 \t a\tg \t 0.5\nchr2\t20.0\tC\tT\t-1e-3 ",
         HEADER

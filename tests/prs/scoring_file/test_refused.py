@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 import re
 from pathlib import Path
 
@@ -145,3 +146,50 @@ def test_two_scores_of_one_id(tmp_path: Path) -> None:
     check_ids(batch.scores)
     with pytest.raises(InputError, match=re.escape("both hold a score 'PGS1'")):
         check_ids([*batch.scores, *batch.scores])
+
+
+PIECES = [
+    "\t",
+    "\n",
+    "\r",
+    '"',
+    "NA",
+    "",
+    "\udcff",
+    "1e5",
+    "-",
+    "_x_",
+    "#",
+    "nan",
+    ",",
+    " ",
+    "TRUE",
+    "P",
+    "9" * 21,
+    "=",
+]
+
+
+def test_a_damaged_file_is_read_whole_or_refused(tmp_path: Path) -> None:
+    chance = random.Random(5)
+    names = f"rsID\t{NAMES}\tis_haplotype\tvariant_type\tdosage_0_weight\tdosage_1_weight\tdosage_2_weight"
+    lines = "rs1\t1\t5\tA\tG\t0.5\tFalse\t\t\t\t\nrs2\t\t\tT\t\t\tFalse\t\t1\t2\t3\n"
+    lines += "\t6\t\tHLA-A\t\t1\tTrue\tHLA_allele\t\t\t\n"
+    texts = [HEADER + names + "\n" + lines * 3, "ID\teffect_allele\tS1\tS2\n" + "1:5:A:G\tA\t1\t0\nrs7\tC\t2\t\n" * 4]
+    path, read = tmp_path / "x.txt", 0
+    for _ in range(400):
+        text = chance.choice(texts)
+        for _ in range(chance.choice([1, 1, 3])):
+            at = chance.randrange(len(text))
+            text = text[:at] + chance.choice(PIECES) + text[at + chance.choice([0, 1, 5]) :]
+        path.write_bytes(text.encode("utf-8", "surrogateescape"))
+        try:
+            batch = read_batch(sources([str(path)]))
+        except InputError:
+            continue
+        read += 1
+        n_rows = sum(score.n_rows for score in batch.scores)
+        assert n_rows == len(batch.row) + len(batch.special) + batch.rejected.num_rows
+        assert ((batch.position > 0) == (batch.chromosome > 0)).all()
+        assert ((batch.effect >= 0) & (batch.effect < len(batch.alleles))).all()
+    assert 50 < read < 350

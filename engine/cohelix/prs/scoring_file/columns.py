@@ -94,6 +94,15 @@ def read_table(text: Text, types: dict[str, pa.DataType]) -> pa.Table:
     )
 
 
+def text_columns(text: Text, names: Sequence[str]) -> list[pa.Array]:
+    """Whole columns as strings, as they stand. InputError where they are no UTF-8 text."""
+    try:
+        table = read_table(text, dict.fromkeys(names, pa.string()))
+    except pa.ArrowInvalid:
+        raise _not_a_table(text) from None
+    return [table.column(name).combine_chunks() for name in names]
+
+
 def texts_of(text: Text, rows: np.ndarray, names: Sequence[str] | None = None) -> list[dict[str, str]]:
     """All columns, or `names`, of some rows as text; empty ones left out, and what is no UTF-8 as U+FFFD."""
     wanted = [name for name in (text.head.columns if names is None else names) if name]

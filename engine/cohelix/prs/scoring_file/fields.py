@@ -30,6 +30,8 @@ def fields_of(text: Text, coded: Sequence[str], wholes: Sequence[str], reals: Se
     head = text.head
     if text.quoted or head.delimiter == BLANKS or len(head.columns) < 2:
         return None
+    if text.data.count(b"\r", head.start) != text.data.count(b"\r\n", head.start):
+        return None  # old line ends, which Arrow knows
     kinds = np.zeros(len(head.columns), np.int8)
     places = np.zeros(len(head.columns), np.int64)
     for kind, names in ((kernels.CODED, coded), (kernels.WHOLE, wholes), (kernels.REAL, reals)):

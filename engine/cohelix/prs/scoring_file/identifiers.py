@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from cohelix.prs.scoring_file.columns import read_table
+from cohelix.prs.scoring_file.columns import text_columns
 from cohelix.prs.scoring_file.lines import Coded, Text, bare
 
 _PATTERN = (
@@ -30,8 +30,8 @@ def identified(text: Text, name: str) -> Identified:
     """Chromosome, position (int64) and alleles out of column `name`."""
     import pyarrow.compute as pc
 
-    values = read_table(text, {name: pa.string()}).column(name)
-    values = pc.utf8_trim(values.combine_chunks(), ' "\t')
+    (values,) = text_columns(text, [name])
+    values = pc.utf8_trim(values, ' "\t')
     found = pc.extract_regex(values, _PATTERN)
     texts = [pc.fill_null(pc.struct_field(found, place), "") for place in range(4)]
     position = pc.if_else(pc.equal(texts[1], ""), "0", texts[1]).cast(pa.int64()).to_numpy()

@@ -10,7 +10,7 @@ import pyarrow as pa
 from cohelix import genome
 from cohelix.errors import InputError
 from cohelix.prs.schema import ADDITIVE, CHROMOSOMES, DOMINANT, DOSAGE, RECESSIVE
-from cohelix.prs.scoring_file.columns import NO_NUMBER, Columns, read_table
+from cohelix.prs.scoring_file.columns import NO_NUMBER, Columns, text_columns
 from cohelix.prs.scoring_file.identifiers import Identified, identified
 from cohelix.prs.scoring_file.layout import FLAGS, Layout
 from cohelix.prs.scoring_file.lines import MISSING, Coded, Text
@@ -223,10 +223,9 @@ def _rs_ids(text: Text, layout: Layout, known: np.ndarray) -> tuple[pa.Array | N
         return None, has_id
     import pyarrow.compute as pc
 
-    table = read_table(text, dict.fromkeys(names, pa.string()))
     found = pa.nulls(len(known), pa.string())
-    for name in names:
-        trimmed = pc.utf8_trim(pc.utf8_trim_whitespace(table.column(name).combine_chunks()), '"')
+    for values in text_columns(text, names):
+        trimmed = pc.utf8_trim(pc.utf8_trim_whitespace(values), '"')
         stated = pc.invert(pc.is_in(trimmed, pa.array(MISSING)))
         found = pc.if_else(pc.and_(stated, pc.is_null(found)), trimmed, found)
     found = pc.if_else(pa.array(known), pa.scalar(None, pa.string()), found)
