@@ -10,6 +10,7 @@ from typing import Any
 from cohelix import storage
 from cohelix.errors import CohelixError, ConfigError
 from cohelix.genotypes.outputs import check_outside
+from cohelix.jobs.scoring_pcs import place_beside, project_people
 from cohelix.jobs.scoring_target import callset_of
 from cohelix.prs.matching.run import match
 from cohelix.prs.schema import MatchParams, ScoreParams
@@ -45,6 +46,7 @@ def score(
             target, work, runtime,
             scores=inputs.scores, fasta=inputs.fasta, sexes=inputs.sexes, pcs_model=inputs.pcs_model,
         )  # fmt: skip
+        pcs = project_people(inputs.pcs_model, root, work, runtime) if inputs.pcs_model else None
         matched = inputs.match
         if matched is None:
             matched = str(work / "match")
@@ -56,6 +58,8 @@ def score(
             root, out, params, runtime, match=matched, work=work / "scoring", frequencies=inputs.frequencies,
             groups=inputs.groups, sexes=inputs.sexes, keep_match=inputs.match is None,
         )  # fmt: skip
+        if pcs is not None:
+            place_beside(pcs, storage.local_path(out))
     except CohelixError:
         shutil.rmtree(work, ignore_errors=True)
         raise
