@@ -32,7 +32,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     genotypes = panel.draw(frequency, [10, 10, 5, 5], 10, seed=3).genotypes
     lost = np.random.default_rng(4).random(genotypes.shape) < 0.03
     genotypes = np.where(lost, np.int8(-9), genotypes)
-    return panel.write(folder / "pca", model), panel.as_callset(folder / "c", genotypes, panel.names(genotypes.shape[1]))
+    return panel.write(folder / "pca", model), panel.as_callset(
+        folder / "c", genotypes, panel.names(genotypes.shape[1])
+    )
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -46,10 +48,10 @@ def test_the_folder_is_that_of_ancestry_project(
     work, out = tmp_path / "work", tmp_path / "prs"
     work.mkdir()
     out.mkdir()
-    folder = project_people(*made, work, RUNTIME)
+    folder = project_people(*made, work, ProjectParams(), RUNTIME)
     assert contents(folder) == contents(tmp_path / "alone")
     monkeypatch.setattr(scoring_pcs, "project", lambda *_: pytest.fail("a whole folder is taken as it is"))
-    assert project_people(*made, work, RUNTIME) == folder
+    assert project_people(*made, work, ProjectParams(), RUNTIME) == folder
     assert contents(place_beside(folder, out)) == contents(tmp_path / "alone")
     assert not folder.exists() and (out / "pcs" / "scores.tsv").is_file()
 

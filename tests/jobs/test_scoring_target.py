@@ -100,6 +100,8 @@ def test_what_a_call_store_needs(tmp_path: Path, reads: tuple[str, str]) -> None
         callset_of(reads[0], tmp_path, RUNTIME, scores=[scores])
     with pytest.raises(ConfigError, match="--scores"):
         callset_of(reads[0], tmp_path, RUNTIME, fasta=reads[1])
+    with pytest.raises(InputError, match="FASTA with its index"):
+        callset_of(reads[0], tmp_path, RUNTIME, scores=[scores], fasta=str(tmp_path / "none.fa"))
     with pytest.raises(ReferenceMismatch, match="GRCh37"):
         made(tmp_path, reads, [("21", 1000, "G", "A", 1)], build="hg19")
     with pytest.raises(InputError, match="found none"):
@@ -173,6 +175,24 @@ def test_what_was_made_is_taken_again(tmp_path: Path, monkeypatch: pytest.Monkey
     assert json.loads((work / "target.json").read_text())["of"]
     found = dataset.find(root)
     assert found is not None and found.version == 1
+
+
+def test_a_call_that_was_stopped_goes_on(
+    tmp_path: Path, reads: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows: list[tuple[object, ...]] = [("21", 1000, "G", "A", 1), ("22", 1000, "A", "G", 1)]
+    (tmp_path / "whole").mkdir()
+    whole = made(tmp_path / "whole", reads, rows)
+
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cohelix.joint.call._commit", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        made(tmp_path, reads, rows)
+    monkeypatch.undo()
+    monkeypatch.setattr("cohelix.joint.call.genotype", lambda *_: pytest.fail("called before"))
+    assert made(tmp_path, reads, rows) == whole
 
 
 @pytest.mark.parametrize("name", ["missing", "missing.vcf.gz", "notes.txt"])

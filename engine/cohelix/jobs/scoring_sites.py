@@ -75,6 +75,7 @@ def write_sites(
     where both fit (A and AT before a T) and nobody carries either. InputError where nothing is left, ReferenceMismatch
     where the scoring files are of another build than the store.
     """
+    _check_genome(fasta)
     opened = store.open_store(calls)
     tasks = [_Task(batch, opened.build, work / f"wanted-{number:05d}.parquet") for number, batch in enumerate(batches)]
     tables = [pq.ParquetFile(path).read() for path in runtime.map(_collect, tasks, label="scoring files")]
@@ -90,6 +91,20 @@ def write_sites(
     for contig, sites in carried(opened, opens, fasta, runtime).items():
         found[contig].sites |= sites
     return _write(found, work)
+
+
+def _check_genome(fasta: str) -> None:
+    import pysam
+
+    try:
+        if not (storage.exists(fasta) and storage.exists(f"{fasta}.fai")):
+            raise OSError
+        pysam.FastaFile(fasta).close()
+    except (OSError, ValueError):
+        raise InputError(
+            "expected --fasta to be a FASTA with its index (.fai) beside it, found none that can be read. Correct the "
+            "path, or make the index with `samtools faidx`."
+        ) from None
 
 
 def _collect(task: _Task) -> Path:

@@ -11,6 +11,8 @@ import pytest
 
 from cohelix.errors import InputError
 from cohelix.prs.schema import ScoreParams
+from cohelix.prs.scoring_file.batch import read_batch
+from cohelix.prs.scoring_file.sources import sources
 from cohelix.prs.terms import apoe
 from cohelix.prs.terms.rows import REASONS
 from cohelix.prs.terms.run import Added, add_up
@@ -227,3 +229,16 @@ def test_many_terms_are_added_in_blocks(pair: str, tmp_path: Path, monkeypatch: 
 def test_nothing_special(pair: str, tmp_path: Path) -> None:
     result = added(pair, tmp_path)
     assert result.rows.num_rows == 0 and result.sums.shape == (0, 6)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("score", "n_rows"), [("PGS000021", 8), ("PGS004239", 9)])
+def test_hla_rows_of_the_catalogue(pair: str, tmp_path: Path, data: Path, score: str, n_rows: int) -> None:
+    """Type 1 diabetes and Addison's disease: HLA serotypes, alleles and amino acids, each with the reason."""
+    file = data / f"prs_formats/pygscatalog/core/data/complex_variants_{score}.txt"
+    batch = read_batch(sources([str(file)]))
+    rows = [special(row.score, row.row, row.kind, row.weight, **row.fields) for row in batch.special]
+    result = added(pair, match_folder(tmp_path / "match", rows))
+    assert reasons(result) == ["hla_not_called"] * n_rows
+    lines = file.read_text().splitlines()[1:]
+    assert result.rows.column("row").to_pylist() == [row for row, line in enumerate(lines) if "HLA-" in line]
