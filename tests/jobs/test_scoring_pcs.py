@@ -52,6 +52,10 @@ def test_the_folder_is_that_of_ancestry_project(
     assert contents(folder) == contents(tmp_path / "alone")
     monkeypatch.setattr(scoring_pcs, "project", lambda *_: pytest.fail("a whole folder is taken as it is"))
     assert project_people(*made, work, ProjectParams(), RUNTIME) == folder
+    monkeypatch.undo()
+    other = ProjectParams(method="naive")
+    assert contents(project_people(*made, work, other, RUNTIME)) != contents(tmp_path / "alone")
+    project_people(*made, work, ProjectParams(), RUNTIME)
     assert contents(place_beside(folder, out)) == contents(tmp_path / "alone")
     assert not folder.exists() and (out / "pcs" / "scores.tsv").is_file()
 

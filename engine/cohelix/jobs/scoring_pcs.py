@@ -5,11 +5,14 @@ What is written is the folder of `cohelix ancestry project`, by the same code.
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
-from cohelix.ancestry.projection.run import project
+from cohelix.ancestry.pca.tables import read_model
+from cohelix.ancestry.projection.run import project, record_of
 from cohelix.ancestry.schema import ProjectParams
+from cohelix.genotypes.callset import open_callset
 from cohelix.runtime.protocol import Runtime
 
 FOLDER = "pcs"
@@ -18,15 +21,17 @@ FOLDER = "pcs"
 _WHOLE = "projection.json"
 
 
-def project_people(model: str, callset_root: str, work: Path, runtime: Runtime) -> Path:
-    """A folder of projected people in `work`; one that a stopped run left whole is taken as it is.
+def project_people(model: str, callset_root: str, work: Path, params: ProjectParams, runtime: Runtime) -> Path:
+    """A folder of projected people in `work`; one of the same that a stopped run left whole is taken.
 
     Before the scores, so that a model that does not fit is told at once; `place_beside` puts it where it belongs.
     """
     folder = work / FOLDER
-    if not (folder / _WHOLE).is_file():
+    said = folder / _WHOLE
+    made = json.loads(said.read_bytes())["provenance"]["digest"] if said.is_file() else None
+    if made != record_of(read_model(model), open_callset(callset_root), params)["digest"]:
         shutil.rmtree(folder, ignore_errors=True)
-        project(model, callset_root, str(folder), ProjectParams(), runtime)
+        project(model, callset_root, str(folder), params, runtime)
     return folder
 
 

@@ -194,8 +194,6 @@ def _summary(
 ) -> dict[str, Any]:
     """Counts alone: no row of a person."""
     without = int((~np.isfinite(projected.scores).all(axis=1)).sum())
-    callset_digest = digest_of([asdict(entry) for entry in callset.commit.files])
-    inputs = [("model", model.meta["provenance"]["digest"]), ("callset", callset_digest)]
     return {
         "kind": "projection",
         "n_samples": len(projected.n_used),
@@ -214,5 +212,12 @@ def _summary(
             "n_without_scores": without,
             "n_of_fit": int(projected.of_fit.sum()),
         },
-        "provenance": provenance("ancestry project", params, inputs),
+        "provenance": record_of(model, callset, params),
     }
+
+
+def record_of(model: Model, callset: Callset, params: ProjectParams) -> dict[str, Any]:
+    """The record of a projection: equal for equal people, model and choices."""
+    callset_digest = digest_of([asdict(entry) for entry in callset.commit.files])
+    inputs = [("model", model.meta["provenance"]["digest"]), ("callset", callset_digest)]
+    return provenance("ancestry project", params, inputs)
