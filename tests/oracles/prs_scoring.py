@@ -94,7 +94,7 @@ def scores(
                     members = [t for t in everybody if groups[t] == groups[s]]
                     own = frequency(genotypes[entry.site], region, sexes, members)
                     p = p if own is None else own
-                what = expected(entry.form, 0.0 if p is None else p, copies)
+                what = expected(entry.form, 0.5 if p is None else p, copies)  # 0.5: nobody is called
             products[entry.score][s].append(entry.weight * what)
     return np.array([[math.fsum(one) for one in row] for row in products]), counts
 

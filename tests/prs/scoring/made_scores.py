@@ -45,8 +45,19 @@ def places_of(n: dict[str, int]) -> list[tuple[str, int, str]]:
     return out + [("chrM", 100 + 10 * i, "MT") for i in range(n.get("MT", 0))]
 
 
-def make(folder: Path, n: dict[str, int], sexes: Sequence[str], *, missing: float = 0.1, seed: int = 1) -> Cohort:
-    """Genotypes at random, hets of men on X included. The first site is missing in everybody, the second in nobody."""
+def make(
+    folder: Path,
+    n: dict[str, int],
+    sexes: Sequence[str],
+    *,
+    missing: float = 0.1,
+    conflicts: bool = True,
+    seed: int = 1,
+) -> Cohort:
+    """Genotypes at random; with `conflicts`, hets of men on X, and of anybody on MT, and genotypes of women on Y.
+
+    The first site is missing in everybody, the second in nobody.
+    """
     rng = np.random.default_rng(seed)
     listed = places_of(n)
     p = rng.uniform(0.05, 0.95, len(listed))
@@ -64,6 +75,11 @@ def make(folder: Path, n: dict[str, int], sexes: Sequence[str], *, missing: floa
         half = len(rows) // 2 if contig.name == "chr1" else 0
         for part in (rows[:half], rows[half:]):
             if part:
+                if not conflicts:
+                    block = genotypes[part]
+                    positions = np.array([listed[row][1] for row in part])
+                    counts.drop_conflicts(block, counts.ploidy_of("GRCh38", contig.name, positions, list(sexes)))
+                    genotypes[part] = block
                 shard, more = _shard(writer, contig, [listed[row] for row in part], genotypes[part], ids, list(sexes))
                 places += [(len(shards), row) for row in range(len(part))]
                 shards.append(shard)

@@ -11,8 +11,8 @@ import pytest
 
 from cohelix.errors import InputError
 from cohelix.prs.schema import ScoreParams
-from cohelix.prs.scoring import entries as entries_module
 from cohelix.prs.scoring import plan as plan_module
+from cohelix.prs.scoring import task as task_module
 from cohelix.prs.scoring.run import score
 from cohelix.prs.tables import read_scores
 from cohelix.runtime.local import LocalRuntime
@@ -53,7 +53,7 @@ def test_scores_are_those_of_the_definition(
     rng = np.random.default_rng(7)
     n_sites = len(cohort.regions)
     if shape != "sparse":
-        monkeypatch.setattr(entries_module, "FEWEST_DENSE", 2)
+        monkeypatch.setattr(task_module, "FEWEST_DENSE", 2)
     found = random_entries(rng, n_sites, 5, 0.15 if shape == "sparse" else 0.8)
     if shape == "both":
         found += [

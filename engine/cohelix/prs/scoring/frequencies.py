@@ -12,6 +12,10 @@ IMPUTES = frozenset(["cohort-af", "reference-af", "ancestry-af"])
 """Policies that put expected copies in the place of a missing genotype."""
 
 
+NOBODY = 0.5
+"""Frequency at a site where nobody is called: as plink2, and the same for everybody."""
+
+
 def alleles_of(counts: np.ndarray, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
     """int64 (sites, cells) each: ALT alleles, and alleles, among the called, from counts int64 (sites, cells, 4)."""
     haploid, diploid = cells.copies == 1, cells.copies == 2
@@ -27,8 +31,8 @@ def frequencies_of(
     """float64 (sites, cells): of ALT for the samples of each cell; bool (sites,): one is needed and not known.
 
     cohort-af: that of everybody called. ancestry-af: that of the cell's group, and of everybody where the group has
-    no call or there is no group. reference-af: float64 (sites,) `reference`, NaN where not known. A site at which
-    nobody at all is called has a frequency of 0.
+    no call or there is no group. reference-af: float64 (sites,) `reference`, NaN where not known. At a site where
+    nobody at all is called it is `NOBODY`.
     """
     alternate, called = alleles_of(counts, cells)
     missing = (counts[:, :, 3] * (cells.copies > 0)).sum(axis=1) > 0
@@ -36,9 +40,9 @@ def frequencies_of(
     if policy == "reference-af":
         assert reference is not None
         unknown = missing & np.isnan(reference)
-        whole = np.where(np.isnan(reference), 0.0, reference)
+        whole = np.where(np.isnan(reference), NOBODY, reference)
     else:
-        whole = _share(alternate.sum(axis=1), called.sum(axis=1), 0.0)
+        whole = _share(alternate.sum(axis=1), called.sum(axis=1), NOBODY)
     p = np.repeat(whole[:, None], len(cells.copies), axis=1)
     if policy == "ancestry-af":
         for group in np.unique(cells.group[cells.group >= 0]).tolist():

@@ -158,29 +158,71 @@ def _add_eight(flags: np.ndarray, held: np.ndarray, low: int, high: int, carry: 
 
 
 @kernel
-def count_flags(
-    segments: np.ndarray, rows: np.ndarray, flags: np.ndarray, counters: np.ndarray, held: np.ndarray, carry: np.ndarray
-) -> None:
-    """Add the flags of each segment's rows to the counters of its score.
+def list_rows(
+    segments: np.ndarray, to: np.ndarray, rows: np.ndarray, inverted: np.ndarray, of_score: np.ndarray, n_sites: int,
+    lists: np.ndarray, out: np.ndarray,
+) -> int:  # fmt: skip
+    """Sites of a tile that each score counts: set `lists` int64 (n + 1, 2), score and first place, and `out` int32.
 
-    segments: as `order_by_score` gives them; rows int32 (entries,): row of `flags`, -1 for none. flags uint64 (rows +
-    1, words), of which the last row is 0. counters uint64 (scores, levels, words), bit by bit, wide enough for all
-    rows that a score will ever get. held int64 (8,) and carry uint64 (CHUNK,) are room.
+    Those of its rows; where `inverted` bool (scores,), those of the tile where it has no row, and then a list of all
+    `n_sites`, as of one score more, ends them. segments and rows: as `order_by_score` orders them, rows -1 for none;
+    to int64 (segments,): score of each; of_score int64 (scores,): room. Returns the number of lists.
+    """
+    found, place = 0, 0
+    of_score[:] = -1
+    for segment in range(len(to)):
+        of_score[to[segment]] = segment
+    for score in range(len(inverted)):
+        segment = of_score[score]
+        lists[found, 0], lists[found, 1] = score, place
+        if inverted[score]:
+            site = 0
+            if segment >= 0:
+                for entry in range(segments[segment, 1], segments[segment + 1, 1]):
+                    if rows[entry] >= 0:
+                        while site < rows[entry]:
+                            out[place] = site
+                            place += 1
+                            site += 1
+                        site += 1
+            while site < n_sites:
+                out[place] = site
+                place += 1
+                site += 1
+        elif segment >= 0:
+            for entry in range(segments[segment, 1], segments[segment + 1, 1]):
+                if rows[entry] >= 0:
+                    out[place] = rows[entry]
+                    place += 1
+        if place > lists[found, 1]:
+            found += 1
+    if inverted.any():
+        lists[found, 0], lists[found, 1] = len(inverted), place
+        found += 1
+        for site in range(n_sites):
+            out[place] = site
+            place += 1
+    lists[found, 0], lists[found, 1] = -1, place
+    return found
+
+
+@kernel
+def count_flags(
+    lists: np.ndarray, rows: np.ndarray, flags: np.ndarray, counters: np.ndarray, held: np.ndarray, carry: np.ndarray
+) -> None:
+    """Add the flags of each list's rows to the counters of its score.
+
+    lists int64 (n + 1, 2) and rows int32: as `list_rows` gives them. flags uint64 (rows + 1, words), of which the last
+    row is 0. counters uint64 (scores, levels, words), bit by bit, wide enough for all rows that a score will ever get.
+    held int64 (8,) and carry uint64 (CHUNK,) are room.
     """
     for low in range(0, flags.shape[1], CHUNK):
         high = min(low + CHUNK, flags.shape[1])
-        for segment in range(len(segments) - 1):
-            levels, waiting = counters[segments[segment, 0]], 0
-            for entry in range(segments[segment, 1], segments[segment + 1, 1]):
-                if rows[entry] >= 0:
-                    held[waiting] = rows[entry]
-                    waiting += 1
-                    if waiting == 8:
-                        _add_eight(flags, held, low, high, carry, levels)
-                        waiting = 0
-            if waiting:
-                for place in range(waiting, 8):
-                    held[place] = flags.shape[0] - 1
+        for one in range(len(lists) - 1):
+            levels, end = counters[lists[one, 0]], lists[one + 1, 1]
+            for first in range(lists[one, 1], end, 8):
+                for place in range(8):
+                    held[place] = rows[first + place] if first + place < end else flags.shape[0] - 1
                 _add_eight(flags, held, low, high, carry, levels)
 
 

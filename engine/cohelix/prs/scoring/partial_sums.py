@@ -30,22 +30,31 @@ class Found:
 
 @dataclass(frozen=True)
 class RangeScores:
-    """Scores that have weights in a range: as in `entries.Entries`."""
+    """Scores that have weights in a range: scores int32, their places, increasing; n_rows, constant and distinct as in
+    `entries.Head`; dense bool: multiplied as a matrix.
+    """
 
     scores: np.ndarray
     n_rows: np.ndarray
     constant: np.ndarray
     dense: np.ndarray
+    distinct: np.ndarray
 
     def packed(self) -> np.ndarray:
-        """float64 (4, scores): exact, as all counts are small."""
+        """float64 (5, scores): exact, as all counts are small."""
         return np.stack(
-            [np.asarray(part, np.float64) for part in (self.scores, self.n_rows, self.constant, self.dense)]
+            [
+                np.asarray(part, np.float64)
+                for part in (self.scores, self.n_rows, self.constant, self.dense, self.distinct)
+            ]
         )
 
     @staticmethod
     def unpacked(packed: np.ndarray) -> RangeScores:
-        return RangeScores(packed[0].astype(np.int32), packed[1].astype(np.int64), packed[2], packed[3].astype(bool))
+        scores, n_rows, constant, dense, distinct = packed
+        return RangeScores(
+            scores.astype(np.int32), n_rows.astype(np.int64), constant, dense.astype(bool), distinct.astype(bool)
+        )
 
 
 def record(folder: Path, own: int, block: int, found: Found, arrays: dict[str, np.ndarray]) -> Found:
@@ -85,7 +94,7 @@ def begin(folder: Path, digest: str) -> None:
     except (OSError, ValueError, KeyError):
         same = False
     for path in folder.iterdir():
-        if path.name.startswith(".") or (not same and path.suffix in (".npy", ".json")):
+        if path.name.startswith(".") or (not same and path.suffix in (".npy", ".npz", ".json")):
             path.unlink()
     if not same:
         passing = folder / ".plan.json"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ from cohelix.prs.scoring import partial_sums, report
 from cohelix.prs.scoring.frequencies import reference_of
 from cohelix.prs.scoring.plan import Plan, plan_of
 from cohelix.prs.scoring.ploidy import CLASS_OF, CLASSES, Ploidy, cells_of, ploidy_of, reading_of
-from cohelix.prs.scoring.task import ClassOfSites, Task, Work, run_task
+from cohelix.prs.scoring.task import ClassOfSites, Span, Task, Work, lay_tiles, run_task
 from cohelix.prs.tables import ScoreBlock
 from cohelix.runtime.protocol import Runtime
 
@@ -103,7 +103,7 @@ def score_weights(
         ),
         plan,
         sites.num_rows,
-        passed,
+        _places(passed, scores.num_rows),
         params,
     )
     _run(shared, runtime)
@@ -112,6 +112,8 @@ def score_weights(
 
 def _run(work: Work, runtime: Runtime) -> None:
     handle = runtime.share(work)
+    for _ in runtime.map(lay_tiles, _spans(work, handle), label="weights"):
+        pass
     blocks = range(len(work.plan.blocks))
     tasks = [Task(handle, own, block) for own in range(len(work.plan.ranges)) for block in blocks]
     missing = sites_missing = unknown = 0
@@ -131,6 +133,20 @@ def _run(work: Work, runtime: Runtime) -> None:
             "such sites, in the table or the scoring files. Complete the table of frequencies, or choose another "
             "prs.score.missing."
         )
+
+
+_SPANS = 16
+"""Weights are laid down in about so many tasks."""
+
+
+def _spans(work: Work, handle: Callable[[], Work]) -> list[Span]:
+    n_tiles = [-(-(own.end - own.start) // work.plan.tile) for own in work.plan.ranges]
+    size = -(-sum(n_tiles) // _SPANS)
+    return [
+        Span(handle, own, range(first, min(first + size, count)))
+        for own, count in enumerate(n_tiles)
+        for first in range(0, count, size)
+    ]
 
 
 def score(
@@ -226,6 +242,13 @@ def _reference(sites: pa.Table, params: ScoreParams, frequencies: str | None) ->
 
 def _n_entries(scores: pa.Table) -> int:
     return sum(one or 0 for one in scores.column("n_matched").to_pylist())
+
+
+def _places(passed: np.ndarray, n_scores: int) -> np.ndarray:
+    """int32 (n_scores,): place of each among those that passed, -1 for others."""
+    places = np.full(n_scores, -1, np.int32)
+    places[passed] = np.arange(len(passed), dtype=np.int32)
+    return places
 
 
 def _rows(sites: pa.Table, chosen: np.ndarray) -> list[tuple[int, np.ndarray]]:

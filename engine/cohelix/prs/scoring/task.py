@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +13,22 @@ from cohelix.genotypes.packed.matrix import Matrix
 from cohelix.kernel import LANES
 from cohelix.prs.schema import ScoreParams
 from cohelix.prs.scoring import kernels
-from cohelix.prs.scoring.entries import Entries, TileEntries, read_entries, tile_entries
+from cohelix.prs.scoring.entries import Head, Tile, read_head, read_tile, write_tiles
 from cohelix.prs.scoring.frequencies import IMPUTES, alleles_of, frequencies_of, values_of
 from cohelix.prs.scoring.partial_sums import Found, RangeScores, recall, record
 from cohelix.prs.scoring.plan import DENSE_PLANES, DENSE_WIDTH, Plan
 from cohelix.prs.scoring.ploidy import Cells, Reading, apply_reading
 
 _WORDS = DENSE_WIDTH // LANES
+
+DENSE_SHARE = 0.4
+"""Scores with a weight at more of the sites of a range than this are multiplied as a matrix."""
+
+FEWEST_DENSE = 16
+"""Fewer dense scores than this are no matrix worth packing."""
+
+INVERTED_SHARE = 0.5
+"""For scores with rows at more of the sites than this, it is the sites without one that are counted."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +46,15 @@ class ClassOfSites:
 
 @dataclass(frozen=True)
 class Work:
-    """What all tasks share. match: folder of matched scores; folder: where parts go; n_sites: matched; passed int32:
-    numbers of the scores that are added up."""
+    """What all tasks share. match: folder of matched scores; folder: where parts go; n_sites: matched; places
+    int32 (scores of the match,): place of each among those that are added up."""
 
     match: Path
     folder: Path
     classes: tuple[ClassOfSites, ...]
     plan: Plan
     n_sites: int
-    passed: np.ndarray
+    places: np.ndarray
     params: ScoreParams
 
 
@@ -56,6 +65,25 @@ class Task:
     work: Callable[[], Work]
     range: int
     block: int
+
+
+@dataclass(frozen=True)
+class Span:
+    """Tiles of a range that are laid down together."""
+
+    work: Callable[[], Work]
+    own: int
+    tiles: range
+
+
+def lay_tiles(span: Span) -> None:
+    """Entries of the span's tiles are in files when this returns."""
+    work = span.work()
+    own = work.plan.ranges[span.own]
+    sites = work.classes[own.kind].sites[own.start : own.end]
+    fold = work.params.missing != "drop"
+    places = (work.places, work.n_sites)
+    write_tiles(work.match, work.folder, span.own, span.tiles, sites, work.plan.tile, places, fold)
 
 
 def run_task(task: Task) -> Found:
@@ -77,24 +105,28 @@ class _Job:
         own, plan = work.plan.ranges[task.range], work.plan
         self.work, self.own, self.of_class = work, own, work.classes[own.kind]
         self.start, self.end = plan.blocks[task.block]
-        self.first_block = task.block == 0
+        self.range, self.first_block = task.range, task.block == 0
         self.imputes = work.params.missing in IMPUTES
-        sites = self.of_class.sites[own.start : own.end]
-        fold = work.params.missing != "drop"
-        self.entries: Entries = read_entries(work.match, sites, work.n_sites, work.passed, fold)
+        size = own.end - own.start
+        self.heads = [read_head(work.folder, task.range, number) for number in range(-(-size // plan.tile))]
+        self.scores = _scores_of(self.heads, len(work.places), size)
         self.n_words = -(-(self.end - self.start) // LANES)
         self.n_missing = self.n_sites_missing = self.n_unknown = 0
-        self.site_counts = np.zeros((len(sites), 4), np.int64)
-        self._make_room()
+        self.site_counts = np.zeros((size, 4), np.int64)
+        self._make_room(size)
 
-    def _make_room(self) -> None:
-        dense, n = self.entries.dense, len(self.entries.scores)
+    def _make_room(self, n_sites: int) -> None:
+        of, dense = self.scores, self.scores.dense
         self.place = np.where(dense, np.cumsum(dense), np.cumsum(~dense)) - 1
+        self.number = np.full(len(self.work.places), -1, np.int64)
+        self.number[of.scores] = np.arange(len(of.scores))
+        self.inverted = of.distinct & (of.n_rows > INVERTED_SHARE * n_sites)
         self.sparse = aligned(self.n_words, int((~dense).sum()), LANES)
         padded = -(-self.n_words // _WORDS) * DENSE_WIDTH
         self.dense = np.zeros((int(dense.sum()), padded if dense.any() else 0))
-        levels = max(kernels.FREE, int(self.entries.n_rows.max(initial=0)).bit_length())
-        self.counters = np.zeros((n, levels, self.n_words), np.uint64)
+        most = max(int(of.n_rows.max(initial=0)), n_sites if self.inverted.any() else 0)
+        levels = max(kernels.FREE, most.bit_length())
+        self.counters = np.zeros((len(of.scores) + 1, levels, self.n_words), np.uint64)
         self.held, self.carry = np.empty(8, np.int64), np.empty(kernels.CHUNK, np.uint64)
         # of the samples of the block: 4 * cell, and a mask of those who have a copy; padding has no copy
         code = self.of_class.cells.code[self.start : self.end]
@@ -120,9 +152,9 @@ class _Job:
             self._note(low, high, counts, p, unknown)
             if self.n_unknown or (policy == "error" and self.n_missing):
                 continue  # what is missing is counted on; no sum will be used
-            tile = tile_entries(self.entries, low, high)
-            values = values_of(tile.forms, p[tile.sites], cells.copies, self.imputes)
-            self._add(block, tile, values)
+            head = self.heads[low // self.work.plan.tile]
+            values = values_of(head.forms, p[head.sites], cells.copies, self.imputes)
+            self._add(block, head, read_tile(self.work.folder, self.range, low // self.work.plan.tile), values)
 
     def _note(self, low: int, high: int, counts: np.ndarray, p: np.ndarray, unknown: np.ndarray) -> None:
         cells = self.of_class.cells
@@ -135,18 +167,27 @@ class _Job:
         self.n_sites_missing += int((missing > 0).sum())
         self.n_unknown += int(unknown.sum())
 
-    def _add(self, block: np.ndarray, tile: TileEntries, values: np.ndarray) -> None:
+    def _add(self, block: np.ndarray, head: Head, tile: Tile, values: np.ndarray) -> None:
         part = np.zeros((len(block) + 1, -(-self.n_words // _WORDS) * _WORDS), np.uint64)
         part[:-1, : self.n_words] = block[:, self.start // LANES : self.start // LANES + self.n_words]
-        scores = tile.segments[:-1, 0]
-        dense = self.entries.dense[scores]
+        to = self.number[head.segments[:-1, 0]]
+        dense = self.scores.dense[to]
         if not dense.all():
-            self._add_sparse(part, tile, values, np.where(dense, -1, self.place[scores]))
+            self._add_sparse(part, head, tile, values, np.where(dense, -1, self.place[to]))
         if dense.any():
-            self._add_dense(part, tile, values, np.where(dense, self.place[scores], -1))
+            self._add_dense(part, head, tile, values, np.where(dense, self.place[to], -1))
+        self._count(part, head, tile, to)
+
+    def _count(self, part: np.ndarray, head: Head, tile: Tile, to: np.ndarray) -> None:
+        """Add missing and hom-ref genotypes at the rows of each score to the counters."""
+        n_sites = len(part) - 1
         flags = np.zeros((len(part), self.n_words), np.uint64)
         kernels.flag_rows(part[:-1, : self.n_words], self.present, self.work.params.count_hom_ref, flags[:-1])
-        kernels.count_flags(tile.segments, tile.rows, flags, self.counters, self.held, self.carry)
+        lists = np.empty((len(self.counters) + 1, 2), np.int64)
+        listed = np.empty(len(tile.rows) + n_sites * (1 + int(self.inverted.sum())), np.int32)
+        room = np.empty(len(self.inverted), np.int64)
+        n = kernels.list_rows(head.segments, to, tile.rows, self.inverted, room, n_sites, lists, listed)
+        kernels.count_flags(lists[: n + 1], listed, flags, self.counters, self.held, self.carry)
 
     def _unpack(self, part: np.ndarray, sites: np.ndarray, values: np.ndarray, word: int, out: np.ndarray) -> None:
         if len(self.used) == 1:
@@ -155,20 +196,20 @@ class _Job:
             cells = self.cells[LANES * word : LANES * word + out.shape[1]]
             kernels.unpack_cells(part, sites, values.reshape(len(values), -1), cells, word, out)
 
-    def _add_sparse(self, part: np.ndarray, tile: TileEntries, values: np.ndarray, to: np.ndarray) -> None:
-        x = aligned(len(tile.sites), LANES)
+    def _add_sparse(self, part: np.ndarray, head: Head, tile: Tile, values: np.ndarray, to: np.ndarray) -> None:
+        x = aligned(len(head.sites), LANES)
         for word in range(self.n_words):
-            self._unpack(part, tile.sites, values, word, x)
-            kernels.add_sparse(tile.segments, to, tile.planes, tile.weights, x, self.sparse[word])
+            self._unpack(part, head.sites, values, word, x)
+            kernels.add_sparse(head.segments, to, tile.planes, tile.weights, x, self.sparse[word])
 
-    def _add_dense(self, part: np.ndarray, tile: TileEntries, values: np.ndarray, to: np.ndarray) -> None:
+    def _add_dense(self, part: np.ndarray, head: Head, tile: Tile, values: np.ndarray, to: np.ndarray) -> None:
         weights, x = np.empty((len(self.dense), DENSE_PLANES)), aligned(DENSE_PLANES, DENSE_WIDTH)
         product = np.empty((len(self.dense), DENSE_WIDTH))
-        for low in range(0, len(tile.sites), DENSE_PLANES):
+        for low in range(0, len(head.sites), DENSE_PLANES):
             planes = slice(low, low + DENSE_PLANES)
-            sites = tile.sites[planes]
+            sites = head.sites[planes]
             weights[:] = 0.0
-            kernels.spread_weights(tile.segments, to, tile.planes, tile.weights, low, weights)
+            kernels.spread_weights(head.segments, to, tile.planes, tile.weights, low, weights)
             x[len(sites) :] = 0.0
             for at in range(0, self.dense.shape[1], DENSE_WIDTH):
                 self._unpack(part, sites, values[planes], at // LANES, x[: len(sites)])
@@ -182,14 +223,31 @@ class _Job:
         """What is kept: by name of the file. Nothing where the sums are of no use."""
         if self.n_unknown or (self.work.params.missing == "error" and self.n_missing):
             return {}
-        counts = np.empty((2, len(self.entries.scores), self.n_words * LANES), np.int32)
+        counts = np.empty((2, len(self.counters), self.n_words * LANES), np.int32)
         kernels.read_counters(self.counters, counts)
-        kept = {"sparse": self.sparse, "dense": self.dense, "counts": counts}
+        counts[:, :-1][:, self.inverted] = counts[:, -1:] - counts[:, :-1][:, self.inverted]
+        kept = {"sparse": self.sparse, "dense": self.dense, "counts": counts[:, :-1]}
         if self.first_block:
-            entries = self.entries
             kept["sites"] = self.site_counts
-            kept["scores"] = RangeScores(entries.scores, entries.n_rows, entries.constant, entries.dense).packed()
+            kept["scores"] = self.scores.packed()
         return kept
+
+
+def _scores_of(heads: Sequence[Head], n_scores: int, n_sites: int) -> RangeScores:
+    """Scores that have weights in the tiles of a range."""
+    n_rows, constant = np.zeros(n_scores, np.int64), np.zeros(n_scores)
+    distinct, here = np.ones(n_scores, bool), np.zeros(n_scores, bool)
+    for head in heads:
+        scores = head.segments[:-1, 0]
+        here[scores] = True
+        n_rows[scores] += head.n_rows
+        constant[scores] += head.constant
+        distinct[scores] &= head.distinct
+    scores = np.flatnonzero(here).astype(np.int32)
+    dense = n_rows[scores] > DENSE_SHARE * n_sites
+    if dense.sum() < FEWEST_DENSE:
+        dense[:] = False
+    return RangeScores(scores, n_rows[scores], constant[scores], dense, distinct[scores])
 
 
 def aligned(*shape: int) -> np.ndarray:
