@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cohelix.prs.adjust import most_similar
+from cohelix.prs.adjust.kernels import rank
 from tests.oracles import prs_adjust as oracle
 from tests.prs.adjust.made import GROUPS, people, world
 
@@ -32,6 +33,26 @@ def test_percentile_and_z_are_those_of_their_definition() -> None:
             assert percentile[row, person] == pytest.approx(oracle.percentile(own, values[row, person]), abs=1e-12)
             assert z[row, person] == pytest.approx(oracle.z_in_group(own, values[row, person]), rel=1e-10)
     assert percentile[2, 0] == 0.0 and percentile[2, 1] == 100.0
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 7, 64, 65, 200])
+def test_rank_counts_who_is_below(n: int) -> None:
+    """Compiled and as Python, for any number of values and people, equal values and unknown ones."""
+    draw = np.random.default_rng(n)
+    ordered = np.sort(np.round(draw.normal(size=(6, n)), 1), axis=1)
+    ordered[2, n // 2 :] = ordered[3, :] = np.nan
+    scores = np.round(draw.normal(size=(6, 150)), 1)
+    scores[1, ::5] = np.nan
+    scores[4, :2] = [-np.inf, np.inf]
+    people = np.flatnonzero(draw.random(150) < 0.9)
+    found = []
+    for function in (rank, rank.py_func, oracle.rank):  # type: ignore[attr-defined]  # as Python
+        out = np.full((6, 150), -1.0)
+        function(ordered, scores, people, out)
+        found.append(out)
+    np.testing.assert_array_equal(found[0], found[2])
+    np.testing.assert_array_equal(found[1], found[2])
+    assert (found[0][:, np.setdiff1d(np.arange(150), people)] == -1.0).all()
 
 
 def test_nobody_is_compared_with_a_small_group_or_with_equal_scores() -> None:

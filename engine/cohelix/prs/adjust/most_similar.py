@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cohelix.prs.adjust.kernels import rank
 from cohelix.prs.adjust.threads import in_threads
 
 
@@ -54,29 +55,11 @@ def apply(trained: Distributions, codes: np.ndarray, scores: np.ndarray) -> tupl
     percentile, z = np.full((2, *scores.shape), np.nan)
     for code in np.flatnonzero(trained.usable):
         people = np.flatnonzero(codes == code)
-        if not len(people):
-            continue
-        values = scores[:, people]
-        sd = np.where(trained.sd[:, code] > 0, trained.sd[:, code], np.nan)
-        z[:, people] = (values - trained.mean[:, code, None]) / sd[:, None]
-        ranked = np.empty_like(values)
-        for row, ordered in enumerate(trained.ordered[code]):
-            ranked[row] = _percentiles(ordered, values[row])
-        percentile[:, people] = ranked
+        if len(people):
+            sd = np.where(trained.sd[:, code] > 0, trained.sd[:, code], np.nan)
+            z[:, people] = (scores[:, people] - trained.mean[:, code, None]) / sd[:, None]
+            rank(trained.ordered[code], scores, people, percentile)
     return percentile, z
-
-
-def _percentiles(ordered: np.ndarray, values: np.ndarray) -> np.ndarray:
-    n = int(np.searchsorted(ordered, np.nan))
-    if not n:
-        return np.full(len(values), np.nan)
-    below = np.searchsorted(ordered[:n], values)
-    tied = np.flatnonzero(ordered[np.minimum(below, n - 1)] == values)
-    up_to = below.copy()
-    up_to[tied] = np.searchsorted(ordered[:n], values[tied], "right")
-    found = (below + up_to + (up_to > below)) * (50.0 / n)
-    found[np.isnan(values)] = np.nan
-    return found
 
 
 @dataclass(frozen=True)
