@@ -83,6 +83,7 @@ def score(
 
     Example: cohelix prs score cohort.callset --scores scores/ -o prs
     """
+    from cohelix.ancestry.schema import ProjectParams
     from cohelix.jobs.config import load_params
     from cohelix.jobs.scoring import Inputs
     from cohelix.jobs.scoring import score as run
@@ -92,7 +93,8 @@ def score(
     given: dict[str, Any] = {"preset": preset, "config": config, "overrides": set_ or ()}
     match_params = load_params(MatchParams, "prs.match", **given)
     score_params = load_params(ScoreParams, "prs.score", **given)
-    inputs = Inputs(tuple(scores or ()), matched, frequencies, groups, sexes, fasta, pcs_model)
+    project = load_params(ProjectParams, "ancestry.project", **given)
+    inputs = Inputs(tuple(scores or ()), matched, frequencies, groups, sexes, fasta, pcs_model, project)
     with opened_runtime(runtime, cores=cores) as mover:
         run(target, out, inputs, match_params, score_params, mover)
 

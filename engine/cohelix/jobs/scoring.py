@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cohelix import storage
+from cohelix.ancestry.schema import ProjectParams
 from cohelix.errors import CohelixError, ConfigError
 from cohelix.genotypes.outputs import check_outside
 from cohelix.jobs.scoring_pcs import place_beside, project_people
@@ -20,7 +21,7 @@ from cohelix.runtime.protocol import Runtime
 
 @dataclass(frozen=True)
 class Inputs:
-    """Paths: scoring files or a folder of matches, and tables where they are given."""
+    """Paths: scoring files or a folder of matches, tables and a model where they are given; and how people are placed."""
 
     scores: tuple[str, ...] = ()
     match: str | None = None
@@ -29,6 +30,7 @@ class Inputs:
     sexes: str | None = None
     fasta: str | None = None
     pcs_model: str | None = None
+    project: ProjectParams = ProjectParams()
 
 
 def score(
@@ -46,7 +48,7 @@ def score(
             target, work, runtime,
             scores=inputs.scores, fasta=inputs.fasta, sexes=inputs.sexes, pcs_model=inputs.pcs_model,
         )  # fmt: skip
-        pcs = project_people(inputs.pcs_model, root, work, runtime) if inputs.pcs_model else None
+        pcs = project_people(inputs.pcs_model, root, work, inputs.project, runtime) if inputs.pcs_model else None
         matched = inputs.match
         if matched is None:
             matched = str(work / "match")
