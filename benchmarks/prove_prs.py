@@ -3,7 +3,7 @@
 python benchmarks/prove_prs.py [FOLDER]
 
 Everything is done by commands, as a user would; nobody is related, so that tests over groups may take people as
-independent. What it tells, and when it fails: docs/methods/prs.md, Proof.
+independent. `verdicts` says what must be shown: it fails where one is not.
 """
 
 from __future__ import annotations
