@@ -97,3 +97,12 @@ def test_interactions_are_added(tmp_path: Path, inputs: tuple[str, Inputs]) -> N
     assert pq.ParquetFile(tmp_path / "prs" / "terms.parquet").read().to_pylist() == [
         {"score": 1, "row": 0, "kind": "interaction", "scored": True, "reason": "", "n_sites": 2}
     ]
+
+
+def test_a_score_of_interactions_alone(tmp_path: Path, inputs: tuple[str, Inputs]) -> None:
+    alone = score_file(tmp_path / "alone.txt", JOINED[:1], columns=JOINED_COLUMNS)
+    found = scored(tmp_path, (inputs[0], Inputs(scores=(alone,), fasta=inputs[1].fasta)), "drop")
+    assert told(found["MADE000001"]) == {
+        "P1": (0, 2, 0, 1), "P2": (2, 2, 0, 0), "P3": (4, 2, 0, 0), "P4": (0, 0, 1, 0),
+        "P5": (0, 0, 1, 0), "P6": (0, 2, 0, 1), "P7": (0, 2, 0, 1),
+    }  # fmt: skip
