@@ -101,12 +101,15 @@ def test_read_fields_is_a_split_of_lines(rows: list[tuple[str, str, int, float]]
     slots, keys = np.full((2, 64), -1, np.int32), np.zeros((2, n), np.uint64)
     starts, ended = np.zeros((2, n), np.int64), np.zeros((2, n), np.int64)
     wholes, reals = np.zeros((1, n), np.int64), np.zeros((1, n))
+    begins = np.zeros(n, np.int64)
     kinds = np.array([kernels.CODED, kernels.SKIP, kernels.CODED, kernels.WHOLE, kernels.REAL], np.int8)
     found = kernels.read_fields(
         text, 9, kinds, np.array([0, 0, 1, 0, 0]), kernels.POWERS, codes, slots, keys, starts, ended, met,
-        wholes, reals, np.zeros(1),
+        wholes, reals, begins, np.zeros(1),
     )  # fmt: skip
     assert found == n
+    lines = data.encode().splitlines(keepends=True)
+    assert begins.tolist() == [sum(map(len, lines[:row])) for row in range(n)]
     for column in range(2):
         texts = [text[a:b].tobytes().decode() for a, b in zip(starts[column], ended[column], strict=True)]
         assert [texts[code] for code in codes[column]] == [row[column] for row in rows]

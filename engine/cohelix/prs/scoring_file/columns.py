@@ -28,6 +28,8 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _WHOLE = re.compile(r"(\d{1,15})(\.0*)?", re.ASCII)
 _LONGEST_BLOCK = 1 << 30
 _SOME_BYTES = 1 << 16
+FEW = 8
+"""One row in so many is looked up by itself; where more are wanted, columns are read whole."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def read_columns(text: Text, layout: Layout, floats: Sequence[str]) -> tuple[Tex
     fields = fields_of(text, coded, wholes, floats)
     if fields is not None:
         position = fields.wholes.get(layout.position, np.zeros(fields.n, np.int64))
-        return text, Columns(fields.n, position, fields.coded, fields.reals)
+        return replace(text, begins=fields.begins), Columns(fields.n, position, fields.coded, fields.reals)
     types: dict[str, pa.DataType] = dict.fromkeys(coded, _CODED)
     types |= dict.fromkeys(wholes, pa.int64()) | dict.fromkeys(floats, pa.float64())
     try:
@@ -106,6 +108,8 @@ def text_columns(text: Text, names: Sequence[str]) -> list[pa.Array]:
 def texts_of(text: Text, rows: np.ndarray, names: Sequence[str] | None = None) -> list[dict[str, str]]:
     """All columns, or `names`, of some rows as text; empty ones left out, and what is no UTF-8 as U+FFFD."""
     wanted = [name for name in (text.head.columns if names is None else names) if name]
+    if text.begins is not None and len(rows) * FEW < len(text.begins):
+        return [_texts_at(text, int(begin), wanted) for begin in text.begins[rows]]
     taken = read_table(text, dict.fromkeys(wanted, pa.binary())).take(pa.array(rows))
     found: list[dict[str, str]] = [{} for _ in range(len(rows))]
     for name in wanted:
@@ -114,6 +118,15 @@ def texts_of(text: Text, rows: np.ndarray, names: Sequence[str] | None = None) -
             if value:
                 found[place][name] = value
     return found
+
+
+def _texts_at(text: Text, begin: int, names: Sequence[str]) -> dict[str, str]:
+    """The fields of the row that begins at a byte."""
+    end = text.data.find(b"\n", begin)
+    line = text.data[begin : end if end >= 0 else len(text.data)].removesuffix(b"\r")
+    values = line.decode("utf-8", "replace").split(text.head.delimiter)
+    fields = {name: bare(value) for name, value in zip(text.head.columns, values, strict=True)}
+    return {name: fields[name] for name in names if fields[name]}
 
 
 def _read_carefully(text: Text, types: dict[str, pa.DataType], position: str) -> tuple[Text, pa.Table]:

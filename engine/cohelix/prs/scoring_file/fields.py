@@ -17,12 +17,16 @@ _MOST_TEXTS = 1 << 17
 
 @dataclass(frozen=True)
 class Fields:
-    """n rows; by name: codes of texts, whole numbers (0 where empty), float64 (NaN where empty)."""
+    """n rows; by name: codes of texts, whole numbers (0 where empty), float64 (NaN where empty).
+
+    begins int64 (n,): the byte of the text at which each row begins.
+    """
 
     n: int
     coded: dict[str, Coded]
     wholes: dict[str, np.ndarray]
     reals: dict[str, np.ndarray]
+    begins: np.ndarray
 
 
 def fields_of(text: Text, coded: Sequence[str], wholes: Sequence[str], reals: Sequence[str]) -> Fields | None:
@@ -30,7 +34,8 @@ def fields_of(text: Text, coded: Sequence[str], wholes: Sequence[str], reals: Se
     head = text.head
     if text.quoted or head.delimiter == BLANKS or len(head.columns) < 2:
         return None
-    if text.data.count(b"\r", head.start) != text.data.count(b"\r\n", head.start):
+    data = text.data
+    if data.find(b"\r", head.start) >= 0 and data.count(b"\r", head.start) != data.count(b"\r\n", head.start):
         return None  # old line ends, which Arrow knows
     kinds = np.zeros(len(head.columns), np.int8)
     places = np.zeros(len(head.columns), np.int64)
@@ -46,9 +51,10 @@ def fields_of(text: Text, coded: Sequence[str], wholes: Sequence[str], reals: Se
     keys = np.empty((len(coded), most_texts), np.uint64)
     met = np.zeros(len(coded), np.int64)
     integers, floats = np.empty((len(wholes), most), np.int64), np.empty((len(reals), most), np.float64)
+    begins = np.empty(most, np.int64)
     n = kernels.read_fields(
         lines, ord(head.delimiter), kinds, places, kernels.POWERS, codes, slots, keys, starts, ends, met, integers,
-        floats, np.zeros(1),
+        floats, begins, np.zeros(1),
     )  # fmt: skip
     if n == kernels.ODD:
         return None
@@ -67,4 +73,5 @@ def fields_of(text: Text, coded: Sequence[str], wholes: Sequence[str], reals: Se
         {name: Coded(codes[place, :n], values[place]) for place, name in enumerate(coded)},
         {name: integers[place, :n] for place, name in enumerate(wholes)},
         {name: floats[place, :n] for place, name in enumerate(reals)},
+        begins[:n] + head.start,
     )

@@ -223,13 +223,14 @@ def code_of(
 def read_fields(
     text: np.ndarray, delimiter: int, kinds: np.ndarray, places: np.ndarray, powers: np.ndarray,
     codes: np.ndarray, slots: np.ndarray, keys: np.ndarray, starts: np.ndarray, ends: np.ndarray, met: np.ndarray,
-    wholes: np.ndarray, reals: np.ndarray, room: np.ndarray,
+    wholes: np.ndarray, reals: np.ndarray, begins: np.ndarray, room: np.ndarray,
 ) -> int:  # fmt: skip
     """Read the lines of `text` (uint8); returns how many rows there are, or `ODD`. Lines without a byte are no rows.
 
     kinds (columns,): SKIP ... REAL. places (columns,): which row of codes, wholes or reals a column goes to.
     codes int32 (coded, rows), with slots, keys, starts and ends as in `code_of` and met (coded,), numbers of texts: a
-    row for each column. wholes int64, reals float64 (columns, rows). There is room for every line; room: float64 (1,).
+    row for each column. wholes int64, reals float64 (columns, rows). There is room for every line.
+    begins int64 (rows,): where each row begins. room: float64 (1,).
     """
     at, size, row, n_columns = 0, text.size, 0, kinds.size
     delimiters = np.uint64(delimiter) * _BYTES
@@ -237,6 +238,7 @@ def read_fields(
         if text[at] == 10 or (text[at] == 13 and at + 1 < size and text[at + 1] == 10):
             at += 1 if text[at] == 10 else 2
             continue
+        begins[row] = at
         for column in range(n_columns):
             begin = at
             at = field_end(text, at, delimiters)

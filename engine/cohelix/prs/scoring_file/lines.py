@@ -22,12 +22,16 @@ class Coded:
 
 @dataclass(frozen=True)
 class Text:
-    """The text of a scoring file, its head, and how messages name it; `quoted`: whether quotes enclose fields."""
+    """The text of a scoring file, its head, and how messages name it; `quoted`: whether quotes enclose fields.
+
+    begins int64 (rows,): the byte at which each row begins, where that is known.
+    """
 
     data: bytes
     head: Head
     number: int
     quoted: bool
+    begins: np.ndarray | None = None
 
     def where(self, row: int) -> str:
         """How messages name data row `row`."""

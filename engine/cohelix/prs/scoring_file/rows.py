@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +12,7 @@ import pyarrow as pa
 from cohelix import genome
 from cohelix.errors import InputError
 from cohelix.prs.schema import ADDITIVE, CHROMOSOMES, DOMINANT, DOSAGE, RECESSIVE
-from cohelix.prs.scoring_file.columns import NO_NUMBER, Columns, text_columns
+from cohelix.prs.scoring_file.columns import FEW, NO_NUMBER, Columns, text_columns, texts_of
 from cohelix.prs.scoring_file.identifiers import Identified, identified
 from cohelix.prs.scoring_file.layout import FLAGS, Layout
 from cohelix.prs.scoring_file.lines import MISSING, Coded, Text
@@ -134,6 +136,7 @@ def _others_in(
     return np.where(stated, np.where(effect == first, second, first), other)
 
 
+@lru_cache(1024)
 def _chromosome(name: str) -> int:
     """Code of a chromosome; 0 where none is named."""
     if name in MISSING:
@@ -223,6 +226,9 @@ def _rs_ids(text: Text, layout: Layout, known: np.ndarray) -> tuple[pa.Array | N
         return None, has_id
     import pyarrow.compute as pc
 
+    wanted = np.flatnonzero(~known)
+    if text.begins is not None and len(wanted) * FEW < len(known):
+        return _looked_up_ids(text, names, wanted, has_id)
     found = pa.nulls(len(known), pa.string())
     for values in text_columns(text, names):
         trimmed = pc.utf8_trim(pc.utf8_trim_whitespace(values), '"')
@@ -230,6 +236,20 @@ def _rs_ids(text: Text, layout: Layout, known: np.ndarray) -> tuple[pa.Array | N
         found = pc.if_else(pc.and_(stated, pc.is_null(found)), trimmed, found)
     found = pc.if_else(pa.array(known), pa.scalar(None, pa.string()), found)
     return found, np.asarray(pc.is_valid(found))
+
+
+def _looked_up_ids(
+    text: Text, names: Sequence[str], wanted: np.ndarray, has_id: np.ndarray
+) -> tuple[pa.Array, np.ndarray]:
+    """What `_rs_ids` gives, of few rows."""
+    place = np.zeros(len(has_id), np.int32)
+    ids: list[str] = []
+    for row, fields in zip(wanted.tolist(), texts_of(text, wanted, names), strict=True):
+        found = next((fields[name] for name in names if fields.get(name, "") not in MISSING), "")
+        if found:
+            place[row], has_id[row] = len(ids), True
+            ids.append(found)
+    return pa.array(ids, pa.string()).take(pa.array(place, mask=~has_id)), has_id
 
 
 def _effect_types(text: Text, layout: Layout, columns: Columns) -> np.ndarray:
