@@ -47,7 +47,12 @@ class Scores:
 
 
 def draw_people(prefix: Path, n_people: int, n_sites: int) -> None:
-    """A PLINK fileset at neutral frequencies, one genotype in a hundred missing; sites are named as chr1:50:A:C."""
+    """A PLINK fileset at neutral frequencies, one genotype in a hundred missing; sites are named as chr1:50:A:C.
+
+    Raises ValueError where people do not fill whole bytes, and blocks of them would have to be turned.
+    """
+    if n_sites > DRAWN_SITES and n_people % 4:
+        raise ValueError(f"at more than {DRAWN_SITES} sites people come in fours, not {n_people}")
     rng = np.random.default_rng(SEED)
     with prefix.with_suffix(".bed").open("wb") as out:
         out.write(b"\x6c\x1b\x01")
