@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -127,6 +128,16 @@ def test_bytes_do_not_depend_on_the_runtime(tmp_path: Path, cohort: Cohort) -> N
     assert names == ["prs.json", "report.parquet", "report.tsv", "scores.parquet", "sites.parquet"]
     for name in names:
         assert (tmp_path / "out1" / name).read_bytes() == (tmp_path / "out2" / name).read_bytes()
+
+
+@pytest.mark.jvm
+def test_spark_gives_the_same_bytes(tmp_path: Path, cohort: Cohort, spark: Any) -> None:
+    found = random_entries(np.random.default_rng(3), len(cohort.regions), 4, 0.5)
+    match = write_match(tmp_path / "match", cohort, found, 4)
+    for name, runtime in (("local", LocalRuntime(2)), ("spark", spark)):
+        score(cohort.root, str(tmp_path / name), ScoreParams(), runtime, match=str(match))
+    for path in (tmp_path / "local").iterdir():
+        assert path.read_bytes() == (tmp_path / "spark" / path.name).read_bytes()
 
 
 def test_scores_that_did_not_pass_are_in_the_report_alone(tmp_path: Path, cohort: Cohort) -> None:

@@ -129,9 +129,11 @@ def _summary(
     scored: Scored, sites: pa.Table, seen: _Seen, added: Added | None, record: dict[str, Any]
 ) -> dict[str, Any]:
     missing = sites.column("n_missing").to_numpy()
-    sexes = scored.ploidy.sexes
+    sexes, made = scored.ploidy.sexes, scored.callset.commit.provenance
+    of_inputs = [one for one in made.get("inputs", []) if one["role"] != "gvcf"]
     return {
         "kind": "prs",
+        "callset": {"operation": made.get("operation"), "digest": made.get("digest"), "inputs": of_inputs},
         "build": scored.callset.build,
         "missing": scored.params.missing,
         "n_scores": len(scored.passed),
