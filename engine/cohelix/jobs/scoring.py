@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from cohelix.runtime.protocol import Runtime
 
 @dataclass(frozen=True)
 class Inputs:
-    """Paths: scoring files or a folder of matches, tables and a model where they are given; and how people are placed."""
+    """Paths: scoring files or a folder of matches; tables and a model where they are given. How people are placed."""
 
     scores: tuple[str, ...] = ()
     match: str | None = None
@@ -30,7 +30,7 @@ class Inputs:
     sexes: str | None = None
     fasta: str | None = None
     pcs_model: str | None = None
-    project: ProjectParams = ProjectParams()
+    project: ProjectParams = field(default_factory=ProjectParams)
 
 
 def score(
