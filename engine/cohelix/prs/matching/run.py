@@ -42,7 +42,7 @@ def match(
     frequencies: str | None = None,
     work: Path | None = None,
 ) -> dict[str, Any]:
-    """Write the folder `out`: match.json, scores, sites, weights, log, reasons and special rows (docs/data-model.md).
+    """Write the folder `out`: match.json, scores, sites, weights, log, reasons and special rows (docs/methods/prs-matching.md).
     Returns what match.json holds.
 
     paths: scoring files, folders or lists of them. frequencies: a table of allele frequencies that goes before the
