@@ -8,9 +8,11 @@ import numpy as np
 
 _PEOPLE = 8192
 """People whose products of covariates are made together."""
+_NUMBERS = 1 << 16
+"""Numbers (scores times people) that are worked on together: what a step needs then stays in a core's own cache."""
 _STEPS = 60
-_STILL = 1e-9
-"""Largest step, in log odds of a standard deviation, at which a fit has come to rest."""
+_STILL = 1e-6
+"""Largest step, in log odds of a standard deviation, that is the last: the next would be of its square."""
 _FAR = 25.0
 """Log odds of a standard deviation beyond which cases and controls are separated: no estimate is finite."""
 
@@ -30,14 +32,19 @@ class LogisticFits:
 
 
 def sigmoid(log_odds: np.ndarray) -> np.ndarray:
-    from scipy.special import expit
+    return _chance(log_odds)[0]
 
-    return np.asarray(expit(log_odds))
+
+def _chance(log_odds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The chance, and log(1 + exp(log odds)), without overflow."""
+    small = np.exp(-np.abs(log_odds))
+    chance = np.where(log_odds >= 0, 1.0, small) / (1 + small)
+    return chance, np.maximum(log_odds, 0.0) + np.log(1 + small)
 
 
 def log_likelihood(predictor: np.ndarray, trait: np.ndarray) -> np.ndarray:
     """Of each person, given the log odds of being a case."""
-    return np.asarray(trait * predictor - np.logaddexp(0.0, predictor))
+    return np.asarray(trait * predictor - _chance(predictor)[1])
 
 
 def logistic_fits(trait: np.ndarray, basis: np.ndarray, scores: np.ndarray) -> LogisticFits:
@@ -45,39 +52,67 @@ def logistic_fits(trait: np.ndarray, basis: np.ndarray, scores: np.ndarray) -> L
 
     Scores should be centred and scaled to be well conditioned; the slope is per unit of what is given.
     """
+    some = max(1, _NUMBERS // max(len(trait), 1))
+    parts = [_fits(trait, basis, scores[first : first + some]) for first in range(0, max(len(scores), 1), some)]
+    joined = (np.concatenate([part[place] for part in parts]) for place in range(4))
+    coefficients, error, predictor, settled = joined
+    return LogisticFits(
+        np.where(settled, coefficients[:, -1], np.nan), np.where(settled, error, np.nan), predictor,
+        settled.astype(bool), coefficients,
+    )  # fmt: skip
+
+
+def _fits(trait: np.ndarray, basis: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, ...]:
+    """coefficients, error of the last, predictor, settled."""
     m, rank = len(scores), basis.shape[1]
-    coefficients = np.zeros((m, rank + 1))
+    coefficients, error = np.zeros((m, rank + 1)), np.full(m, np.nan)
     settled = np.zeros(m, bool)
-    active = np.arange(m)
-    reached = np.full(m, -len(trait) * np.log(2.0))
-    for _ in range(_STEPS):
-        held = scores if len(active) == m else scores[active]
-        gradient, information = _derivatives(trait, basis, held, coefficients[active])
+    predictor = np.zeros(scores.shape)
+    active, held, at = np.arange(m), scores, predictor
+    chance, likelihood = np.full(scores.shape, 0.5), np.full(m, -len(trait) * np.log(2.0))
+    for _ in range(_STEPS if m else 0):
+        gradient, information = _derivatives(trait, basis, held, chance)
         step = _solve(information, gradient)
-        size, reached[active] = _halved(trait, basis, held, coefficients[active], step, reached[active])
+        at, chance, likelihood, size = _stepped(trait, basis, held, at, step, likelihood)
         coefficients[active] += size[:, None] * step
+        predictor[active] = at
         still = np.abs(size[:, None] * step).max(axis=1) < _STILL
         far = np.abs(coefficients[active]).max(axis=1) > _FAR
-        settled[active[still & ~far]] = True
-        active = active[~(still | far)]
-        if len(active) == 0:
+        done = still & ~far
+        settled[active[done]] = True
+        if done.any():
+            error[active[done]] = np.sqrt(np.maximum(_inverse_last(information[done]), 0.0))
+        going = ~(still | far)
+        if not going.any():
             break
-    _, information = _derivatives(trait, basis, scores, coefficients)
-    slope = np.where(settled, coefficients[:, -1], np.nan)
-    error = np.where(settled, np.sqrt(np.maximum(_inverse_last(information), 0.0)), np.nan)
-    return LogisticFits(slope, error, _predictor(basis, scores, coefficients), settled, coefficients)
+        if not going.all():
+            active, held, at, chance = active[going], held[going], at[going], chance[going]
+            likelihood = likelihood[going]
+    return coefficients, error, predictor, settled
 
 
-def _predictor(basis: np.ndarray, scores: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-    return np.asarray(coefficients[:, :-1] @ basis.T + coefficients[:, -1:] * scores)
+def _stepped(
+    trait: np.ndarray, basis: np.ndarray, scores: np.ndarray, at: np.ndarray, step: np.ndarray, reached: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Predictor, chance and likelihood after the share of each step that does not lower the likelihood; the share."""
+    along = step[:, :-1] @ basis.T + step[:, -1:] * scores
+    size = np.ones(len(scores))
+    for _ in range(30):
+        moved = at + size[:, None] * along
+        chance, log_sum = _chance(moved)
+        likelihood = moved @ trait - log_sum.sum(axis=1)
+        worse = likelihood < reached - 1e-9 * np.abs(reached)
+        if not worse.any():
+            break
+        size[worse] /= 2
+    return moved, chance, likelihood, size
 
 
 def _derivatives(
-    trait: np.ndarray, basis: np.ndarray, scores: np.ndarray, coefficients: np.ndarray
+    trait: np.ndarray, basis: np.ndarray, scores: np.ndarray, chance: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Gradient (scores, rank + 1) and information (scores, rank + 1, rank + 1)."""
     m, rank = len(scores), basis.shape[1]
-    chance = sigmoid(_predictor(basis, scores, coefficients))
     weight = chance * (1 - chance)
     left = trait - chance
     gradient = np.hstack([left @ basis, (left * scores).sum(axis=1, keepdims=True)])
@@ -102,30 +137,6 @@ def _solve(information: np.ndarray, gradient: np.ndarray) -> np.ndarray:
     found: np.ndarray = np.linalg.solve(information + ridge, gradient[:, :, None])[:, :, 0]
     limit = np.abs(found).max(axis=1, keepdims=True)
     return np.where(limit > 5.0, found * (5.0 / np.maximum(limit, 5.0)), found)
-
-
-def _halved(
-    trait: np.ndarray,
-    basis: np.ndarray,
-    scores: np.ndarray,
-    coefficients: np.ndarray,
-    step: np.ndarray,
-    reached: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The share of each step that does not lower the likelihood, and the likelihood there."""
-    size = np.ones(len(scores))
-    likelihood = np.full(len(scores), -np.inf)
-    open_ = np.arange(len(scores))
-    for _ in range(30):
-        tried = coefficients[open_] + size[open_, None] * step[open_]
-        held = scores if len(open_) == len(scores) else scores[open_]
-        likelihood[open_] = log_likelihood(_predictor(basis, held, tried), trait).sum(axis=1)
-        worse = likelihood[open_] < reached[open_] - 1e-9 * np.abs(reached[open_])
-        open_ = open_[worse]
-        if len(open_) == 0:
-            break
-        size[open_] /= 2
-    return size, likelihood
 
 
 def _inverse_last(information: np.ndarray) -> np.ndarray:
