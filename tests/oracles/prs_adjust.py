@@ -50,12 +50,16 @@ def percentile(group: np.ndarray, value: float) -> float:
     return float(percentileofscore(group, value, kind="rank"))
 
 
-def rank(ordered: np.ndarray, scores: np.ndarray, people: np.ndarray, percentile_of: np.ndarray) -> None:
+def rank(
+    ordered: np.ndarray, mean: np.ndarray, sd: np.ndarray, scores: np.ndarray, people: np.ndarray,
+    percentile_of: np.ndarray, z: np.ndarray,
+) -> None:  # fmt: skip
     """The kernel of that name: by counting."""
     for row, values in enumerate(ordered):
         known = values[~np.isnan(values)]
         for person in people:
             value = scores[row, person]
+            z[row, person] = (value - mean[row]) / sd[row] if sd[row] > 0 else np.nan
             below, equal = int((known < value).sum()), int((known == value).sum())
             both = 2 * below + equal + (equal > 0)
             percentile_of[row, person] = np.nan if np.isnan(value) or not len(known) else both * (50.0 / len(known))

@@ -45,14 +45,15 @@ def test_rank_counts_who_is_below(n: int) -> None:
     scores[1, ::5] = np.nan
     scores[4, :2] = [-np.inf, np.inf]
     people = np.flatnonzero(draw.random(150) < 0.9)
+    mean, sd = draw.normal(size=6), np.array([1.0, 2.0, 0.0, np.nan, 0.5, 1e-9])
     found = []
     for function in (rank, rank.py_func, oracle.rank):  # type: ignore[attr-defined]  # as Python
-        out = np.full((6, 150), -1.0)
-        function(ordered, scores, people, out)
+        out = np.full((2, 6, 150), -1.0)
+        function(ordered, mean, sd, scores, people, *out)
         found.append(out)
     np.testing.assert_array_equal(found[0], found[2])
     np.testing.assert_array_equal(found[1], found[2])
-    assert (found[0][:, np.setdiff1d(np.arange(150), people)] == -1.0).all()
+    assert (found[0][:, :, np.setdiff1d(np.arange(150), people)] == -1.0).all()
 
 
 def test_nobody_is_compared_with_a_small_group_or_with_equal_scores() -> None:

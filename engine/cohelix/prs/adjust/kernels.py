@@ -10,13 +10,17 @@ _BLOCK = 64
 
 
 @kernel
-def rank(ordered: np.ndarray, scores: np.ndarray, people: np.ndarray, percentile: np.ndarray) -> None:
-    """Write the percentile of each of `people` among the values of `ordered` to float64 (scores, samples).
+def rank(
+    ordered: np.ndarray, mean: np.ndarray, sd: np.ndarray, scores: np.ndarray, people: np.ndarray,
+    percentile: np.ndarray, z: np.ndarray,
+) -> None:  # fmt: skip
+    """Write percentile and Z of each of `people` among the values of `ordered`, both float64 (scores, samples).
 
-    ordered: float64 (scores, n), each row ascending, NaN last; scores: float64 (scores, samples), NaN unknown; people:
-    int64 (k,), columns of `scores`. With b values below and e equal ones among the m known, the percentile is
-    (2 b + e + (1 if e else 0)) 50 / m; NaN where the score is, or m = 0. People are searched for in step, among values
-    padded with NaN, which nothing exceeds: there is nothing to predict for the processor.
+    ordered: float64 (scores, n), each row ascending, NaN last; mean and sd float64 (scores,), of its rows; scores:
+    float64 (scores, samples), NaN unknown; people: int64 (k,), columns of `scores`. Z is NaN where sd is 0. With b
+    values below and e equal ones among the m known, the percentile is (2 b + e + (1 if e else 0)) 50 / m; NaN where the
+    score is, or m = 0. People are searched for in step, among values padded with NaN, which nothing exceeds: there is
+    nothing to predict for the processor.
     """
     below, up_to = np.empty(_BLOCK, np.uint64), np.empty(_BLOCK, np.uint64)
     value = np.zeros(_BLOCK)
@@ -46,4 +50,5 @@ def rank(ordered: np.ndarray, scores: np.ndarray, people: np.ndarray, percentile
             for i in range(count):
                 known = m > 0 and not np.isnan(value[i])
                 both = np.int64(below[i]) + np.int64(up_to[i]) + (1 if up_to[i] > below[i] else 0)
+                z[row, people[start + i]] = (value[i] - mean[row]) / sd[row] if sd[row] > 0.0 else np.nan
                 percentile[row, people[start + i]] = both * (50.0 / m) if known else np.nan

@@ -56,9 +56,7 @@ def apply(trained: Distributions, codes: np.ndarray, scores: np.ndarray) -> tupl
     for code in np.flatnonzero(trained.usable):
         people = np.flatnonzero(codes == code)
         if len(people):
-            sd = np.where(trained.sd[:, code] > 0, trained.sd[:, code], np.nan)
-            z[:, people] = (scores[:, people] - trained.mean[:, code, None]) / sd[:, None]
-            rank(trained.ordered[code], scores, people, percentile)
+            rank(trained.ordered[code], trained.mean[:, code], trained.sd[:, code], scores, people, percentile, z)
     return percentile, z
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,8 @@ def adjust(
     sources = Sources(scores, pcs, reference, reference_pcs, reference_labels, ancestry, train, model)
     _check_sources(sources)
     # Products of one score take a fixed shape and one thread, so that their bits are the same in any company.
-    with threadpoolctl.threadpool_limits(1, "blas"):
+    with threadpoolctl.threadpool_limits(1, "blas"), ThreadPoolExecutor(1) as pool:
+        digests = pool.submit(_digests, sources)  # of files that are read beside it
         cohort, trained = _read(sources, params)
         _check_sites(cohort, trained, params)
         codes = _most_similar(cohort, trained, sources, params)
@@ -82,9 +84,13 @@ def adjust(
             settings = {name: value for name, value in asdict(params).items() if name in _OF_TRAINING}
             if model is None:
                 write_model(folder / "model", trained, settings)
-            summary = _summary(cohort, trained, codes, counts, sources, params)
-            sealed = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-            summary["files"] = {str(path.relative_to(folder)): seal_of(path.read_bytes()) for path in sealed}
+            made = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+            seals = in_threads(lambda path: seal_of(path.read_bytes()), made)
+            summary = _summary(cohort, trained, codes, counts) | {
+                "most_similar": "table" if ancestry else "none" if trained.clouds is None else "nearest",
+                "provenance": provenance("prs adjust", params, digests.result()),
+                "files": {str(path.relative_to(folder)): seal for path, seal in zip(made, seals, strict=True)},
+            }
             (folder / "adjust.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n")
     return summary
 
@@ -249,16 +255,19 @@ def _write_report(path: Path, cohort: Scored, model: Model, n_outside: np.ndarra
     write_tsv(path, tuple(columns), list(zip(*columns.values(), strict=True)))
 
 
-def _summary(
-    cohort: Scored, model: Model, codes: np.ndarray, counts: dict[str, Any], sources: Sources, params: AdjustParams
-) -> dict[str, Any]:
-    """Counts alone: no row of a person."""
+def _digests(sources: Sources) -> list[tuple[str, str]]:
+    """Of every file that is read."""
     named = {name: value for name, value in asdict(sources).items() if name not in ("scores", "reference", "model")}
     folders = {"scores": sources.scores, "reference": sources.reference}
     tables = {name: None if folder is None else str(Path(folder) / FILE) for name, folder in folders.items()}
     if sources.model is not None:
         inner = Path(sources.model) / "model"
         tables["model"] = str((inner if inner.is_dir() else Path(sources.model)) / "model.json")
+    return digests_of(**tables, **named)
+
+
+def _summary(cohort: Scored, model: Model, codes: np.ndarray, counts: dict[str, Any]) -> dict[str, Any]:
+    """Counts alone: no row of a person."""
     usable = np.append(model.distributions.usable, False)
     return {
         "kind": "prs_adjusted",
@@ -274,7 +283,5 @@ def _summary(
         },
         "n_values_missing": int(np.isnan(cohort.scores).sum()),
         "n_outside_by_variance": counts["n_outside_by_variance"],
-        "most_similar": "table" if sources.ancestry else "none" if model.clouds is None else "nearest",
         "support": {"neighbours": model.support.neighbours, "cutoff": model.support.cutoff},
-        "provenance": provenance("prs adjust", params, digests_of(**tables, **named)),
     }
