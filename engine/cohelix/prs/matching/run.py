@@ -42,8 +42,8 @@ def match(
     frequencies: str | None = None,
     work: Path | None = None,
 ) -> dict[str, Any]:
-    """Write the folder `out`: match.json, scores, sites, weights, log, reasons and special rows (docs/methods/prs-matching.md).
-    Returns what match.json holds.
+    """Write the folder `out`: match.json, scores, sites, weights, log, reasons and special rows, as
+    docs/methods/prs-matching.md has them. Returns what match.json holds.
 
     paths: scoring files, folders or lists of them. frequencies: a table of allele frequencies that goes before the
     callset's own. work: a folder in which what is done is kept, so that a run that was ended goes on.
