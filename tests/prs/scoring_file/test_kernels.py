@@ -121,14 +121,14 @@ def test_read_fields_is_a_split_of_lines(rows: list[tuple[str, str, int, float]]
 def test_code_of_tells_long_texts_of_one_hash_apart_and_stops_where_there_is_no_room() -> None:
     words = [f"{'A' * 20}{number:03d}" for number in range(30)]
     text = np.frombuffer("".join(words).encode(), np.uint8)
-    slots, keys = np.full(64, -1, np.int32), np.zeros(20, np.uint64)
-    starts, ends = np.zeros(20, np.int64), np.zeros(20, np.int64)
+    slots, keys = np.full((1, 64), -1, np.int32), np.zeros((1, 20), np.uint64)
+    starts, ends = np.zeros((1, 20), np.int64), np.zeros((1, 20), np.int64)
     n = 0
     for _ in range(2):
         for number in range(20):
-            code = kernels.code_of(text, 23 * number, 23 * number + 23, slots, keys, starts, ends, n)
+            code = kernels.code_of(text, 23 * number, 23 * number + 23, 0, slots, keys, starts, ends, n)
             assert code == number
             n = max(n, code + 1)
-    assert kernels.code_of(text, 23 * 20, 23 * 21, slots, keys, starts, ends, n) == 20
+    assert kernels.code_of(text, 23 * 20, 23 * 21, 0, slots, keys, starts, ends, n) == 20
     assert n == 20
     assert (slots >= 0).sum() == 20

@@ -43,7 +43,8 @@ def _joined(parts: Sequence[Part], alleles: tuple[str, ...]) -> Batch:
     starts = np.cumsum([0, *(len(piece.score) for piece in parts)]).tolist()
 
     def joined(field: str) -> np.ndarray:
-        return np.concatenate([getattr(piece, field) for piece in parts])
+        arrays = [getattr(piece, field) for piece in parts]
+        return np.concatenate(arrays) if len(arrays) > 1 else arrays[0]
 
     pairs = list(zip(parts, offsets, strict=False))
     return Batch(

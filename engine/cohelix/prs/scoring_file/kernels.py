@@ -192,30 +192,32 @@ def _key_of(text: np.ndarray, at: int, end: int) -> np.uint64:
 
 @leaf
 def code_of(
-    text: np.ndarray, at: int, end: int, slots: np.ndarray, keys: np.ndarray, starts: np.ndarray, ends: np.ndarray,
-    n: int,
+    text: np.ndarray, at: int, end: int, column: int, slots: np.ndarray, keys: np.ndarray, starts: np.ndarray,
+    ends: np.ndarray, n: int,
 ) -> int:  # fmt: skip
-    """The code of text[at:end] among the n texts met so far; n where it is new, and is then kept if there is room.
+    """The code of text[at:end] among the n texts met so far in its column; n where it is new.
 
-    slots int32 (a power of two,): codes by hash, -1 free. keys uint64, starts and ends int64: of the texts kept, the
-    latter where each was first met.
+    It is then kept if there is room. Arrays have a row for each column: slots int32 (columns, a power of two), codes by
+    hash, -1 free; keys uint64, starts and ends int64 (columns, texts), of the texts kept, the latter where each was
+    first met.
     """
     key = _key_of(text, at, end)
-    last, length = slots.size - 1, end - at
+    last, length = slots.shape[1] - 1, end - at
     slot = np.int64(((key + np.uint64(length)) * _SPREAD) >> np.uint64(32)) & last
-    while slots[slot] >= 0:
-        code = int(slots[slot])
-        if keys[code] == key and ends[code] - starts[code] == length:
+    while slots[column, slot] >= 0:
+        code = int(slots[column, slot])
+        if keys[column, code] == key and ends[column, code] - starts[column, code] == length:
             same = True
             if length > 8:
+                first = starts[column, code]
                 for step in range(length):
-                    same &= text[starts[code] + step] == text[at + step]
+                    same &= text[first + step] == text[at + step]
             if same:
                 return code
         slot = (slot + 1) & last
-    if n < starts.size:
-        slots[slot] = n
-        keys[n], starts[n], ends[n] = key, at, end
+    if n < starts.shape[1]:
+        slots[column, slot] = n
+        keys[column, n], starts[column, n], ends[column, n] = key, at, end
     return n
 
 
@@ -249,7 +251,7 @@ def read_fields(
             at += 1
             kind, place = kinds[column], places[column]
             if kind == CODED:
-                code = code_of(text, begin, end, slots[place], keys[place], starts[place], ends[place], met[place])
+                code = code_of(text, begin, end, place, slots, keys, starts, ends, met[place])
                 if code == met[place]:
                     if code == starts.shape[1]:
                         return ODD
