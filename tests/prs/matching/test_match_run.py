@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cohelix.errors import ConfigError, InputError, ReferenceMismatch
+from cohelix.genotypes.callset import open_callset
 from cohelix.genotypes.vcf import import_vcf
-from cohelix.prs.matching import decided, prepared
+from cohelix.prs.matching import decided, prepared, report
 from cohelix.prs.matching.match_folder import MatchFolder, open_match
 from cohelix.prs.matching.run import match
+from cohelix.prs.matching.variants import PLACE_BITS
 from cohelix.prs.schema import ALT, HET, HOM_ALT, HOM_REF, REF, SAME_ROW, MatchParams
 from cohelix.runtime.local import LocalRuntime
 
@@ -353,3 +357,14 @@ def test_a_match_that_is_there_is_taken(callset: str, tmp_path: Path, monkeypatc
     assert json.dumps(again, sort_keys=True) == json.dumps(first, sort_keys=True)
     with pytest.raises(ConfigError, match="new or empty folder"):
         match([path], callset, str(tmp_path / "out"), MatchParams(min_overlap=0.5), runtime)
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"), [({}, "no rows where nobody differs"), ({"only_sites": True}, "lacks the sites")]
+)
+def test_the_way_out_of_a_joint_call(callset: str, params: dict[str, bool], expected: str) -> None:
+    opened = open_callset(callset)
+    made_by = replace(opened.commit, provenance={"operation": "joint call", "params": params})
+    wanted = np.array([(1 << PLACE_BITS) | 101], np.int64)
+    told = report.likely_reason(replace(opened, commit=made_by), [], wanted, {("unmatched", "absent"): 1})
+    assert expected in told

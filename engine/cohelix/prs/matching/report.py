@@ -22,8 +22,7 @@ from cohelix.prs.matching.variants import PLACE_BITS
 from cohelix.prs.schema import REGIONS, MatchParams
 from cohelix.prs.scoring_file.records import ScoreHeader
 
-JOINT_CALL = "joint call"
-"""Operation that made a callset without rows for sites at which nobody differs from the reference."""
+_JOINT_CALL = "joint call"
 
 _STATED = ("id", "name", "trait", "trait_efo", "build", "weight_type", "sha256")
 
@@ -63,7 +62,7 @@ def likely_reason(
             "The build of the scores or of the callset is not known, and they are likely of two: state genome_build in "
             "the scoring files, and import the callset with --build."
         )
-    if absent > other and callset.commit.provenance.get("operation") == JOINT_CALL:
+    if absent > other and _lacks_hom_ref(callset):
         return (
             "A joint call has no rows where nobody differs from the reference: score from the call store, which gives "
             "every site of the scores a row (`cohelix prs score CALLS`, or `cohelix joint call --sites`)."
@@ -71,6 +70,12 @@ def likely_reason(
     if absent > other:
         return "The callset lacks the sites: impute it, or take scores of variants that it has."
     return "Look at log-*.parquet of a match with prs.match.when_none_pass = report."
+
+
+def _lacks_hom_ref(callset: Callset) -> bool:
+    """Whether it was made without rows for sites at which nobody differs from the reference."""
+    made = callset.commit.provenance
+    return made.get("operation") == _JOINT_CALL and not made.get("params", {}).get("only_sites", False)
 
 
 def write_sites(folder: Path, callset: Callset, target: Target, used: np.ndarray, stated: np.ndarray) -> None:
@@ -163,7 +168,6 @@ def summary(
     found: dict[str, dict[str, int]] = {}
     for (status, reason), n in tally(counts).items():
         found.setdefault(status, {})[reason or "used"] = n
-    joint = callset.commit.provenance.get("operation") == JOINT_CALL
     return {
         "kind": KIND,
         "build": callset.build,
@@ -176,7 +180,7 @@ def summary(
         "absent": (
             "hom-ref or not called: a joint call has no rows where nobody differs; score from the call store, where "
             "sites of the scores are forced, to tell"
-            if joint
+            if _lacks_hom_ref(callset)
             else "not in the callset"
         ),
         "params": asdict(params),
