@@ -158,6 +158,17 @@ def test_separated_cases_have_a_finite_odds_ratio_and_are_named() -> None:
     assert metrics["auc"].value[0] == 1
 
 
+def test_a_disease_of_one_sex_has_the_odds_ratio_of_that_sex() -> None:
+    rng = np.random.default_rng(16)
+    female, age, score = rng.random(2000) < 0.5, rng.normal(size=2000), rng.normal(size=2000)
+    trait = ((score + 0.5 * age + rng.normal(size=2000) > 1) & ~female).astype(np.float64)
+    fits = logistic_fits(trait, basis_of(np.column_stack([female, age])), score[None])
+    male = ~female
+    beta, covariance, _ = plain.logistic(trait[male], age[male], score[male])
+    assert fits.settled.all() and fits.slope[0] == pytest.approx(beta[-1], abs=1e-6)
+    assert fits.error[0] == pytest.approx(math.sqrt(covariance[-1, -1]), rel=1e-4)
+
+
 def test_liability_r2_of_an_ascertained_sample_is_that_of_the_liability() -> None:
     rng = np.random.default_rng(6)
     score = rng.normal(size=400_000)

@@ -18,7 +18,7 @@ BEYOND = ("auc_covariates", "auc_full", "incremental_auc", "incremental_nagelker
 """Where there are covariates."""
 LIABILITY_BEYOND = ("incremental_liability_r2",)
 
-FIRTH = "cases and controls are separated by the score or a covariate: Firth's penalty, profile bounds"
+FIRTH = "the score separates cases and controls: Firth's penalty, profile bounds"
 
 
 def binary_metrics(

@@ -13,14 +13,14 @@ _NUMBERS = 1 << 16
 _STEPS = 60
 _STILL = 1e-6
 """Largest step, in log odds of a standard deviation, that is the last: the next would be of its square."""
-_FAR = 25.0
+_FAR = 15.0
 """Log odds of a standard deviation beyond which cases and controls are separated: no estimate is finite."""
 
 
 @dataclass(frozen=True)
 class LogisticFits:
     """slope, error: float64 (scores,), log odds a unit of the score; predictor: float64 (scores, people), log odds;
-    settled: bool (scores,), False where cases and controls are separated and no estimate is finite.
+    settled: bool (scores,), False where the score separates cases and controls and has no finite estimate.
     """
 
     slope: np.ndarray
@@ -70,15 +70,17 @@ def _fits(trait: np.ndarray, basis: np.ndarray, scores: np.ndarray) -> tuple[np.
     predictor = np.zeros(scores.shape)
     active, held, at = np.arange(m), scores, predictor
     chance, likelihood = np.full(scores.shape, 0.5), np.full(m, -len(trait) * np.log(2.0))
-    for _ in range(_STEPS if m else 0):
+    for turn in range(_STEPS if m else 0):
         gradient, information = _derivatives(trait, basis, held, chance)
         step = _solve(information, gradient)
         at, chance, likelihood, size = _stepped(trait, basis, held, at, step, likelihood)
         coefficients[active] += size[:, None] * step
         predictor[active] = at
         still = np.abs(size[:, None] * step).max(axis=1) < _STILL
-        far = np.abs(coefficients[active]).max(axis=1) > _FAR
-        done = still & ~far
+        far = (np.abs(coefficients[active]).max(axis=1) > _FAR) | (turn == _STEPS - 1)
+        # Where a covariate separates them (a disease of one sex), its own estimate runs away and the score's does not.
+        own = (np.abs(coefficients[active, -1]) <= _FAR) & (np.abs(size * step[:, -1]) < _STILL)
+        done = (still | far) & own
         settled[active[done]] = True
         if done.any():
             error[active[done]] = np.sqrt(np.maximum(_inverse_last(information[done]), 0.0))

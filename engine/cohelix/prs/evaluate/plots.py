@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -93,7 +94,8 @@ def _saved(figure: Figure, place: int) -> tuple[str, bytes]:
     from matplotlib.figure import Figure as Canvas
 
     vector, image = io.BytesIO(), io.BytesIO()
-    with matplotlib.rc_context(STYLE | {"svg.hashsalt": str(place)}):
+    with matplotlib.rc_context(STYLE | {"svg.hashsalt": str(place)}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # a name in letters that the font has not
         canvas = Canvas(figsize=(WIDTH, figure.height), layout="constrained")
         figure.draw(canvas.add_subplot())
         canvas.savefig(image, format="png", dpi=144, metadata={"Software": None})
@@ -141,7 +143,7 @@ def _by_group(drawn: Drawn, trait: str, metric: str, rows: Sequence[Row]) -> Fig
                     axes.plot([row.low, row.high], [base, base], color=colour, linewidth=1.2)
                     axes.plot(row.estimate, base, "o", markersize=3.5, color=colour, label=label)
                     label = "_nolegend_"
-        axes.set_yticks(range(len(names)), names[::-1])
+        axes.set_yticks(range(len(names)), [shortened(name) for name in names[::-1]])
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.set_xlabel(NAMES[metric])
@@ -187,7 +189,7 @@ def _calibration(drawn: Drawn, trait: Trait, calibrated: Sequence[Calibrated]) -
             x, y = [b.predicted for b in one.bins], [b.observed for b in one.bins]
             if one.stratum.kind == "all":
                 axes.vlines(x, [b.low for b in one.bins], [b.high for b in one.bins], color=colour, linewidth=0.8)
-            axes.plot(x, y, "o-", markersize=3, linewidth=1, color=colour, label=one.stratum.name)
+            axes.plot(x, y, "o-", markersize=3, linewidth=1, color=colour, label=shortened(one.stratum.name))
         what = "share of cases" if trait.binary else "mean"
         axes.set_xlabel(f"{what}, foretold")
         axes.set_ylabel(f"{what}, observed")
@@ -257,7 +259,7 @@ def _density(
     def draw(axes: Any) -> None:
         for place, colour in zip(shown, LINES * 3, strict=False):
             ends, heights = steps[place]
-            axes.stairs(heights, ends, color=colour, linewidth=1.2, label=groups.names[place])
+            axes.stairs(heights, ends, color=colour, linewidth=1.2, label=shortened(groups.names[place]))
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         axes.set_xlabel(NAMES.get(name, name))
