@@ -181,6 +181,12 @@ def test_other_groups_and_small_ones_are_counted(made: Any, tmp_path: Path) -> N
     assert (counts["n_without_group"], counts["n_of_small_groups"]) == (27, 27)
     found = np.isfinite(read_adjusted(tmp_path / "a", "percentile_most_similar").sums)
     assert (found == (np.arange(80) % 3 == 2)).all()
+    labels = [[one, "oth" if i < 25 else GROUPS[panel.group[i]]] for i, one in enumerate(panel.sample_ids)]
+    write_rows(tmp_path / "labels.tsv", ["sample_id", "group"], labels)
+    counts = on_panel(of_cohort, of_panel, tmp_path / "b", **tables)["samples"]
+    assert (counts["n_without_group"], counts["n_of_small_groups"]) == (54, 0)  # others are no group, however many
+    groups = (tmp_path / "b" / "groups.tsv").read_text().splitlines()[1:]
+    assert [line.split("\t")[0] for line in groups] == list(GROUPS)
     assert np.isfinite(read_adjusted(tmp_path / "a", "z_norm2").sums).all()
 
 

@@ -13,6 +13,8 @@ from cohelix.prs.adjust.tables import read_matrices
 from cohelix.prs.tables import FILE
 
 BEST_GUESS = ("ancestry_pred", "group")
+NO_GROUP = frozenset(["oth", "other", "remaining"])
+"""What tables of groups call those who are in none: they have nothing in common to be compared with."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,16 @@ def read_scored(folder: str, pcs: str, n_pcs: int, what: str) -> Scored:
 
 
 def read_labels(path: str, sample_ids: list[str], column: str | None) -> Labels:
-    """Groups of people; of a table of `cohelix ancestry assign`, the best guess where no column is named."""
+    """Groups of people; of a table of `cohelix ancestry assign`, the best guess where no column is named.
+
+    Those whom the table puts in none (`NO_GROUP`) have none.
+    """
     if column is None:
         names = inputs.read_table(path, "table of groups").column_names
         column = next((name for name in BEST_GUESS if name in names), None)
     groups = inputs.read_groups(path, sample_ids, column)
-    return Labels(groups.names, groups.codes)
+    names = [name for name in groups.names if name not in NO_GROUP]
+    return Labels(names, in_groups(Labels(groups.names, groups.codes), names))
 
 
 def read_chosen(path: str, sample_ids: list[str]) -> np.ndarray:
