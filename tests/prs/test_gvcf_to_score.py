@@ -5,6 +5,7 @@ Who has what is drawn in `tests/jobs/made_reads.py`.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,8 @@ def test_what_is_not_called_is_expected(tmp_path: Path, inputs: tuple[str, Input
         "P1": 2020, "P2": 2121, "P3": 22 + 100 * x + 2000, "P4": g + 20 + 100 * x + 2000,
         "P5": g + 20 + 100 * x + 2000, "P6": 120 + 2000, "P7": 20 + 2000,
     }  # fmt: skip
+    made = json.loads((tmp_path / "prs" / "prs.json").read_text())["callset"]  # it is gone; what it was made of is not
+    assert made["operation"] == "joint call" and {one["role"] for one in made["inputs"]} == {"fasta", "sites"}
     one = found["MADE000001"]
     assert {person: row["sum"] for person, row in one.items()} == pytest.approx(sums, abs=1e-9)
     assert [row["n_alleles"] for row in one.values()] == [8, 8, 8, 8, 8, 7, 7]
