@@ -71,7 +71,9 @@ def score(
     fasta: Annotated[str | None, typer.Option("--fasta", help="Indexed reference genome: for a call store.")] = None,
     pcs_model: Annotated[
         str | None,
-        typer.Option("--pcs-model", help="Folder of `cohelix ancestry fit`: its components in the same pass."),
+        typer.Option(
+            "--pcs-model", help="Folder of `cohelix ancestry fit`: its components beside the scores (folder pcs)."
+        ),
     ] = None,
     preset: Preset = None,
     config: Config = None,
