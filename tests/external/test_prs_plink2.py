@@ -70,9 +70,9 @@ def theirs(prefix: Path, folder: Path, weights: Weights, *modifiers: str, option
     file = weights.write(folder / "weights.tsv")
     n = weights.weights.shape[1]
     score_of = ("--score", file, "1", "2", "header-read", *modifiers, "cols=+scoresums,+denom")
+    columns = "3" if n == 1 else f"3-{2 + n}"
     plink2(
-        "--pfile", prefix, "--xchr-model", "1", *options, *score_of, "--score-col-nums", "3" if n == 1 else f"3-{2 + n}",
-        "--out", folder / "theirs",
+        "--pfile", prefix, "--xchr-model", "1", *options, *score_of, "--score-col-nums", columns, "--out", folder / "theirs",
     )  # fmt: skip
     with (folder / "theirs.sscore").open() as handle:
         rows = list(csv.DictReader(handle, delimiter="\t"))
