@@ -71,9 +71,8 @@ def theirs(prefix: Path, folder: Path, weights: Weights, *modifiers: str, option
     n = weights.weights.shape[1]
     score_of = ("--score", file, "1", "2", "header-read", *modifiers, "cols=+scoresums,+denom")
     columns = "3" if n == 1 else f"3-{2 + n}"
-    plink2(
-        "--pfile", prefix, "--xchr-model", "1", *options, *score_of, "--score-col-nums", columns, "--out", folder / "theirs",
-    )  # fmt: skip
+    score_of = (*score_of, "--score-col-nums", columns)
+    plink2("--pfile", prefix, "--xchr-model", "1", *options, *score_of, "--out", folder / "theirs")
     with (folder / "theirs.sscore").open() as handle:
         rows = list(csv.DictReader(handle, delimiter="\t"))
     return np.array([[float(row[f"S{place}_SUM"]) for place in range(n)] + [float(row["DENOM"])] for row in rows])
