@@ -211,7 +211,5 @@ def _adjust(wish: argparse.Namespace, bench: Bench) -> None:
         shutil.rmtree(work.folder)
 
 
-register(
-    Job("prs-calibration", lambda wish, bench: _adjust(argparse.Namespace(**{**vars(wish), "engines": None}), bench))
-)
+register(Job("calibration", lambda wish, bench: _adjust(argparse.Namespace(**{**vars(wish), "engines": None}), bench)))
 register(Job(ADJUST, _adjust, "Scores adjusted for ancestry", ("scores", "scores")))
