@@ -26,6 +26,18 @@ def nll(theta: np.ndarray, design: np.ndarray, score: np.ndarray) -> float:
     return float(0.5 * np.sum(log_variance + (score - design @ theta[:p]) ** 2 / np.exp(log_variance)))
 
 
+def likelihood_sums(
+    design: np.ndarray, pairs: np.ndarray, scores: np.ndarray, rows: np.ndarray, mean: np.ndarray,
+    log_variance: np.ndarray, sums: np.ndarray, total: np.ndarray, least: np.ndarray,
+) -> None:  # fmt: skip
+    """The kernel of that name: by products of matrices."""
+    for place, row in enumerate(rows):
+        h, r = design @ log_variance[place], scores[row] - design @ mean[place]
+        w = np.exp(-np.clip(h, -700.0, 700.0))
+        sums[place] = np.stack([w, r * w, r * r * w]) @ pairs.T
+        total[place], least[place] = h.sum(), h.min()
+
+
 def gradient(theta: np.ndarray, design: np.ndarray, score: np.ndarray) -> np.ndarray:
     """By central differences."""
     out = np.empty(len(theta))

@@ -12,6 +12,7 @@ from scipy.stats import f_oneway, levene
 from cohelix.errors import InputError
 from cohelix.prs.adjust import z_norm
 from cohelix.prs.adjust.full_likelihood import MAX_STEPS, fit
+from cohelix.prs.adjust.kernels import likelihood_sums
 from tests.oracles import prs_adjust as oracle
 from tests.prs.adjust.made import people, world
 
@@ -100,6 +101,35 @@ def test_scores_without_variance_and_without_a_maximum_are_said() -> None:
     assert np.isnan(z2[[0, 1, 3, 4]]).all() and np.isfinite(z2[2]).all()
     assert not beyond[[0, 1, 3, 4]].any()
     assert norms.steps.max() <= MAX_STEPS
+
+
+def sums_of(function: Callable[..., None], *given: np.ndarray) -> tuple[np.ndarray, ...]:
+    _, pairs, _, rows, _, _ = given
+    out = np.empty((len(rows), 3, len(pairs))), np.empty(len(rows)), np.empty(len(rows))
+    function(*given, *out)
+    return out
+
+
+@pytest.mark.parametrize(("n_people", "p", "scale"), [(1, 1, 1.0), (63, 2, 1.0), (130, 5, 3.0), (300, 7, 400.0)])
+def test_sums_of_the_likelihood_are_those_of_its_definition(n_people: int, p: int, scale: float) -> None:
+    """Also where exp leaves what a number can hold, and to the same bits for some of the scores, in another order."""
+    draw = np.random.default_rng(n_people)
+    design, pairs, scores = (
+        draw.normal(size=(n_people, p)),
+        draw.normal(size=(p + 2, n_people)),
+        np.zeros((90, n_people)),
+    )
+    scores[:] = draw.normal(size=scores.shape)
+    rows = np.concatenate([np.arange(70), [3, 3]])
+    b, g = draw.normal(size=(2, len(rows), p))
+    given = (design, pairs, scores, rows, b, scale * g)
+    found = sums_of(likelihood_sums, *given)
+    for own, plain in zip(found, sums_of(oracle.likelihood_sums, *given), strict=True):
+        np.testing.assert_allclose(own, plain, rtol=1e-11, atol=1e-12 * np.abs(plain).max(initial=1.0))
+    some = np.array([71, 40, 2])
+    part = sums_of(likelihood_sums, design, pairs, scores, rows[some], b[some], scale * g[some])
+    for whole, own in zip(found, part, strict=True):
+        assert whole[some].tobytes() == own.tobytes()
 
 
 def test_a_hard_score_is_fitted_or_said_not_to_be() -> None:

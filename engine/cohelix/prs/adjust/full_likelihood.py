@@ -2,9 +2,9 @@
 
 score ~ Normal(X b, exp(X g)), with X the components and a column of ones: twice the negative log-likelihood is the sum,
 over people, of h + u, where h = X g, r = score - X b, w = exp(-h) and u = r² w. Its first and second derivatives are
-sums of w, r w and u times products of columns of X, so that a step of Newton's method for a score is one product of
-three rows with a narrow matrix. Each score takes its own steps: its result has the same bits whatever others are
-fitted beside it.
+sums of w, r w and u times products of columns of X (`kernels.likelihood_sums`): people are seen once a step, and what
+is kept of them is that. Each score takes its own steps: its result has the same bits whatever others are fitted beside
+it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+
+from cohelix.prs.adjust.kernels import likelihood_sums
 
 MAX_STEPS = 200
 _LAST_STEP = 1e-8
@@ -40,14 +42,23 @@ class Fitted:
 
 
 @dataclass
+class _Data:
+    """float64: design (people, p), products of its columns (q, people), and all scores (scores, people)."""
+
+    design: np.ndarray
+    pairs: np.ndarray
+    scores: np.ndarray
+
+
+@dataclass
 class _State:
-    """Where the fits of some scores are: b, g (scores, p), and w, rw, u together (scores, 3, people)."""
+    """Where the fits of some scores are: b, g (scores, p), and sums of w, rw, u times products (scores, 3, q)."""
 
     b: np.ndarray
     g: np.ndarray
     nll: np.ndarray
     least: np.ndarray
-    sums_of: np.ndarray
+    sums: np.ndarray
 
     def of(self, rows: np.ndarray) -> _State:
         return _State(*(getattr(self, name)[rows] for name in _FIELDS))
@@ -57,7 +68,7 @@ class _State:
             getattr(self, name)[rows] = getattr(other, name)[theirs]
 
 
-_FIELDS = ("b", "g", "nll", "least", "sums_of")
+_FIELDS = ("b", "g", "nll", "least", "sums")
 
 
 def fit(design: np.ndarray, scores: np.ndarray, mean: np.ndarray) -> Fitted:
@@ -69,21 +80,23 @@ def fit(design: np.ndarray, scores: np.ndarray, mean: np.ndarray) -> Fitted:
     n_scores, p = mean.shape
     out = _empty(n_scores, p)
     pairs, place = _pairs(design)
+    data = _Data(np.ascontiguousarray(design), pairs, np.ascontiguousarray(scores))
+    total = pairs.sum(axis=1)
     rows = np.arange(n_scores)
-    state = _state(design, scores, mean, _first_variance(design, scores - _predicted(design, mean)))
+    state = _state(data, rows, mean, _first_variance(design, scores - _predicted(design, mean)))
     for step in range(MAX_STEPS + 1):
-        move, decrement, is_minimum = _newton(state, pairs, place, p)
+        move, decrement, is_minimum = _newton(state, total, place, p)
         converged = is_minimum & (decrement <= _LAST_STEP)
         _record(out, rows, state, np.flatnonzero(converged), step + 1, move)
         going = np.flatnonzero(~converged & (state.least > _LEAST_LOG_VARIANCE) & (step < MAX_STEPS))
         _record(out, rows, state, np.setdiff1d(np.flatnonzero(~converged), going), step)
         if len(going) < len(rows):
-            rows, scores, state = rows[going], scores[going], state.of(going)
+            rows, state = rows[going], state.of(going)
             move, decrement = move[going], decrement[going]
-        state, moved = _advance(design, scores, state, move, decrement)
+        state, moved = _advance(data, rows, state, move, decrement)
         if not moved.all():  # as far as rounding lets it go, and no minimum
             _record(out, rows, state, np.flatnonzero(~moved), step)
-            rows, scores, state = rows[moved], scores[moved], state.of(moved)
+            rows, state = rows[moved], state.of(moved)
         if not len(rows):
             break
     return out
@@ -132,38 +145,32 @@ def _predicted(design: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
 
 
 def _pairs(design: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Products of columns, float64 (people, p (p + 1) / 2), and int64 (p, p), where the product of two columns is."""
+    """Products of columns, float64 (p (p + 1) / 2, people), and int64 (p, p), where the product of two columns is."""
     p = design.shape[1]
     place = np.zeros((p, p), np.int64)
     place[np.triu_indices(p)] = np.arange(p * (p + 1) // 2)
     place = np.maximum(place, place.T)
     first, second = np.triu_indices(p)
-    return np.ascontiguousarray(design[:, first] * design[:, second]), place
+    return np.ascontiguousarray((design[:, first] * design[:, second]).T), place
 
 
-def _state(design: np.ndarray, scores: np.ndarray, b: np.ndarray, g: np.ndarray) -> _State:
+def _state(data: _Data, rows: np.ndarray, b: np.ndarray, g: np.ndarray) -> _State:
+    sums, h, least = np.empty((len(rows), 3, len(data.pairs))), np.empty(len(rows)), np.empty(len(rows))
+    b, g = np.ascontiguousarray(b), np.ascontiguousarray(g)
+    likelihood_sums(data.design, data.pairs, data.scores, rows, b, g, sums, h, least)
     with np.errstate(over="ignore", invalid="ignore"):
-        h = _predicted(design, g)
-        sums_of = np.empty((len(scores), 3, scores.shape[1]))
-        w, rw, u = sums_of[:, 0], sums_of[:, 1], sums_of[:, 2]
-        np.exp(np.negative(h, out=w), out=w)
-        r = scores - _predicted(design, b)
-        np.multiply(r, w, out=rw)
-        np.multiply(r, rw, out=u)
-        nll = 0.5 * (h.sum(axis=1) + u.sum(axis=1))
-    return _State(b.copy(), g.copy(), nll, h.min(axis=1), sums_of)
+        nll = 0.5 * (h + sums[:, 2, 0])  # the first product is that of ones
+    return _State(b.copy(), g.copy(), nll, least, sums)
 
 
-def _newton(state: _State, pairs: np.ndarray, place: np.ndarray, p: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _newton(state: _State, total: np.ndarray, place: np.ndarray, p: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The next step float64 (scores, 2 p), its decrement, and whether second derivatives are those of a minimum.
 
     Where they are not, expected second derivatives stand in for them (Fisher scoring), which always lead downhill.
     """
-    sums = np.matmul(state.sums_of, pairs)
-    total = pairs.sum(axis=0)
-    w, rw, u = sums[:, 0], sums[:, 1], sums[:, 2]
+    w, rw, u = state.sums[:, 0], state.sums[:, 1], state.sums[:, 2]
     gradient = np.concatenate([-rw[:, :p], 0.5 * (total[:p] - u[:, :p])], axis=1)
-    hessian = np.empty((len(sums), 2 * p, 2 * p))
+    hessian = np.empty((len(w), 2 * p, 2 * p))
     hessian[:, :p, :p], hessian[:, p:, p:] = w[:, place], 0.5 * u[:, place]
     hessian[:, :p, p:] = hessian[:, p:, :p] = rw[:, place]
     # Units in which each coefficient has a second derivative of 1, so that what is near 0 is so whatever its scale.
@@ -194,21 +201,19 @@ def _definite(matrices: np.ndarray) -> np.ndarray:
 
 
 def _advance(
-    design: np.ndarray, scores: np.ndarray, state: _State, move: np.ndarray, decrement: np.ndarray
+    data: _Data, rows: np.ndarray, state: _State, move: np.ndarray, decrement: np.ndarray
 ) -> tuple[_State, np.ndarray]:
     """Move each score by its step, halved until the likelihood gains by it. Also, bool: which have moved."""
-    p = design.shape[1]
-    moved = np.zeros(len(scores), bool)
-    share, left = 1.0, np.arange(len(scores))
-    rounding = 1e-13 * design.shape[0]
+    n_people, p = data.design.shape
+    moved = np.zeros(len(rows), bool)
+    share, left = 1.0, np.arange(len(rows))
+    rounding = 1e-13 * n_people
     for _ in range(_HALVINGS):
         if not len(left):
             break
-        every = len(left) == len(scores)
+        every = len(left) == len(rows)
         way = share * move[left]
-        tried = _state(
-            design, scores if every else scores[left], state.b[left] + way[:, :p], state.g[left] + way[:, p:]
-        )
+        tried = _state(data, rows[left], state.b[left] + way[:, :p], state.g[left] + way[:, p:])
         enough = state.nll[left] - 1e-4 * share * decrement[left] + rounding
         better = (tried.nll <= enough) & (decrement[left] > 0)
         moved[left[better]] = True

@@ -24,7 +24,7 @@ no such score. Apart from not_converged, all of them leave everything empty."""
 _LEAST_SPREAD = 1e-12
 """SD, as a share of the largest value, below which a score varies by rounding only."""
 _LEAST_SINGULAR = 1e-6
-_BLOCK = 64
+_BLOCK = 256
 
 
 @dataclass(frozen=True)
