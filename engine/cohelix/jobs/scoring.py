@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def score(
         if matched is None:
             matched = str(work / "match")
             match(
-                inputs.scores, root, matched, match_params, runtime,
+                inputs.scores, root, matched, replace(match_params, log=match_params.log or "exceptions"), runtime,
                 frequencies=inputs.frequencies, work=work / "matching",
             )  # fmt: skip
         summary = score_matched(

@@ -49,7 +49,7 @@ haploid) reference, on evidence and not for want of a record.
 
 @dataclass(frozen=True)
 class MatchParams:
-    """How scoring rows find their sites. The defaults are those of the PGS Catalog calculator."""
+    """How scoring rows find their sites. The defaults are those of the PGS Catalog calculator, but for rare alleles."""
 
     min_overlap: float = 0.75
     """Least share of a score's rows that must be matched (the PGS Catalog calculator's)."""
@@ -65,12 +65,16 @@ class MatchParams:
     """By frequency: more than this between file and callset on the better strand is no agreement; excluded."""
     multiallelic: str = "exclude"
     """Rows at a position with further alternates, where "not this alternate" is not REF: exclude or keep."""
-    multiallelic_min_af: float = 0.0
-    """Further alternates that are no more frequent than this in the callset do not count; 0: those never seen."""
+    multiallelic_min_af: float = 0.001
+    """Further alternates that are no more frequent than this in the callset do not count (in a large cohort most
+    positions have one); 0: those never seen, as the calculator has it."""
     duplicates: str = "exclude"
     """Rows of one score that have the same site: exclude all, first (keep that one), or keep all."""
     indels: str = "trim"
     """Longer alleles: trim (as a callset's are, so that padded ones are found) or text (as they stand)."""
+    log: str | None = None
+    """Rows of log-*.parquet: all, or exceptions (without those that are matched as they stand, of which there is no
+    more to say). None: all where a match is asked for, exceptions where scores are: it would be the largest file."""
 
     def __post_init__(self) -> None:
         between("prs.match.min_overlap", self.min_overlap, 0.0, 1.0)
@@ -83,6 +87,8 @@ class MatchParams:
         between("prs.match.multiallelic_min_af", self.multiallelic_min_af, 0.0, 1.0)
         choose("prs.match.duplicates", self.duplicates, ("exclude", "first", "keep"))
         choose("prs.match.indels", self.indels, ("trim", "text"))
+        if self.log is not None:
+            choose("prs.match.log", self.log, ("all", "exceptions"))
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,8 @@ def write_scores(path: Path, score_ids: Sequence[str], sample_ids: Sequence[str]
     n_samples = len(sample_ids)
     per_group = max(1, _ROW_GROUP // max(1, n_samples))
     coded = [name for name in SCORES.names if name != "sum"]
-    with pq.ParquetWriter(path, SCORES, compression="zstd", compression_level=1, use_dictionary=coded) as writer:
+    how = dict.fromkeys(coded, "zstd") | {"sum": "none"}  # digits of sums do not compress
+    with pq.ParquetWriter(path, SCORES, compression=how, use_dictionary=coded, write_statistics=["score"]) as writer:
         for block in _of_equal_size(blocks, per_group):
             columns = {
                 "score": pa.DictionaryArray.from_arrays(

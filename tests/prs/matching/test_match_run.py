@@ -339,7 +339,7 @@ def test_what_was_kept_is_made_again_for_other_files_and_choices(
     match([path], callset, str(tmp_path / "a"), LOOSE, runtime, work=work)
     match([path], callset, str(tmp_path / "b"), keep, runtime, work=work)
     assert open_match(tmp_path / "b").summary["n_weights"] == 2
-    (work / "decided-00000.npz").write_bytes(b"damaged")
+    (work / "decided-00000.arrays").write_bytes(b"damaged")
     monkeypatch.setattr(prepared, "read_batch", None)  # not called: the file is the same
     match([path], callset, str(tmp_path / "c"), LOOSE, runtime, work=work)
     assert contents(tmp_path / "a") == contents(tmp_path / "c")

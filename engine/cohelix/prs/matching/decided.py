@@ -64,7 +64,8 @@ class DecideTask:
 
 @dataclass(frozen=True)
 class WriteTask:
-    """first: number of the batch's first score among all; sites: int32 (target rows,), -1 where a row is not used."""
+    """first: number of the batch's first score among all; sites: int32 (target rows,), -1 where a row is not used;
+    exceptions: the log has no rows that are matched as they stand."""
 
     batch: Path
     decided: Path
@@ -72,6 +73,7 @@ class WriteTask:
     sites: Callable[[], np.ndarray]
     weights: Path
     log: Path
+    exceptions: bool
 
 
 def decide_batch(task: DecideTask) -> Counts:
@@ -94,8 +96,8 @@ def decide_batch(task: DecideTask) -> Counts:
 
 
 def _columns_of(path: Path) -> dict[str, np.ndarray]:
-    with np.load(path) as file:
-        return {name.removeprefix("column_"): file[name] for name in file.files if name.startswith("column_")}
+    arrays = arrays_of(path).items()
+    return {name.removeprefix("column_"): array for name, array in arrays if name.startswith("column_")}
 
 
 def _stated_frequencies(batch: Prepared, found: Decisions, used: np.ndarray) -> dict[str, np.ndarray]:
@@ -109,18 +111,17 @@ def _stated_frequencies(batch: Prepared, found: Decisions, used: np.ndarray) -> 
 
 def used_of(path: Path) -> np.ndarray:
     """Rows of the target that the passed scores of a batch use."""
-    with np.load(path) as file:
-        return np.asarray(file["used"])
+    return arrays_of(path)["used"]
 
 
 def stated_frequencies(paths: Sequence[Path], n_rows: int) -> np.ndarray:
     """float64 (target rows,): the mean frequency of ALT that scoring files state; NaN where none does."""
     sums, counts = np.zeros(n_rows), np.zeros(n_rows, np.int64)
     for path in paths:
-        with np.load(path) as file:
-            at = file["stated_at"]
-            sums[at] += file["stated_sum"]
-            counts[at] += file["stated_n"]
+        arrays = arrays_of(path)
+        at = arrays["stated_at"]
+        sums[at] += arrays["stated_sum"]
+        counts[at] += arrays["stated_n"]
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(sums / counts)
 
@@ -140,7 +141,10 @@ def write_batch(task: WriteTask) -> int:
     )
     _write(task.weights, table, ["score", "form"], statistics=["site"])
     found = Decisions(**{name: arrays[name] for name in _DECISIONS}, p=np.empty(0))
-    log = pa.concat_tables([_log(batch, found, sites), _log_of_others(batch)]).unify_dictionaries()
+    log = _log(batch, found, sites)
+    if task.exceptions:
+        log = log.filter(pa.array(_exceptional(found)))
+    log = pa.concat_tables([log, _log_of_others(batch)]).unify_dictionaries()
     if len(batch.special) or batch.rejected.num_rows:
         order = np.lexsort((log.column("row").to_numpy(), log.column("score").to_numpy()))
         log = log.take(pa.array(order))
@@ -179,6 +183,12 @@ def _log(batch: Prepared, found: Decisions, sites: np.ndarray) -> pa.Table:
         found.duplicate,
     ]
     return pa.table(dict(zip(LOG.names, columns, strict=True)), LOG)
+
+
+def _exceptional(found: Decisions) -> np.ndarray:
+    """bool (rows,): of which there is more to say than which site it has."""
+    plain = (found.status == codes.MATCHED) & (found.kind < codes.MATCH_TYPES.index("refalt_flip"))
+    return np.asarray(~plain | found.ambiguous | found.multiallelic | found.several | found.duplicate)
 
 
 def _words(numbers: np.ndarray, names: tuple[str, ...], missing: int | None = None) -> pa.Array:

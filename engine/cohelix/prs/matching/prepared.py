@@ -73,8 +73,7 @@ def prepare(task: Task) -> None:
 
 def places_of(path: Path) -> np.ndarray:
     """int64: the distinct keys of a prepared batch, sorted."""
-    with np.load(path) as file:
-        return np.asarray(file["places"])
+    return arrays_of(path)["places"]
 
 
 def _keep(task: Task, batch: Batch) -> None:

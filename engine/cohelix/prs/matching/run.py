@@ -63,7 +63,7 @@ def match(
         place.mkdir(parents=True, exist_ok=True)
         trimmed = params.indels == "trim"
         tasks = [
-            Task(group, sealed, trimmed, place / f"batch-{number:05d}.npz")
+            Task(group, sealed, trimmed, place / f"batch-{number:05d}.arrays")
             for number, (group, sealed) in enumerate(zip(groups, seals, strict=True))
         ]
         for _ in runtime.map(prepare, tasks, label="scoring files"):
@@ -110,7 +110,7 @@ def _matched(
     table = read_frequencies(frequencies) if frequencies is not None else None
     target = gather(callset, wanted, params.multiallelic_min_af, table, place, runtime)
     shared = runtime.share(target)
-    paths = [place / f"decided-{number:05d}.npz" for number in range(len(prepared))]
+    paths = [place / f"decided-{number:05d}.arrays" for number in range(len(prepared))]
     tasks = [
         DecideTask(path, shared, params, digest_of([record["digest"], number]), paths[number])
         for number, path in enumerate(prepared)
@@ -121,7 +121,7 @@ def _matched(
     numbers = runtime.share(site)
     writes = [
         WriteTask(path, paths[number], firsts[number], numbers, folder / f"weights-{number:05d}.parquet",
-                  folder / f"log-{number:05d}.parquet")
+                  folder / f"log-{number:05d}.parquet", params.log == "exceptions")
         for number, path in enumerate(prepared)
     ]  # fmt: skip
     n_weights = sum(runtime.map(write_batch, writes, label="files"))
