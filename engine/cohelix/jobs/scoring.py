@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from cohelix import storage
 from cohelix.ancestry.schema import ProjectParams
@@ -43,6 +43,7 @@ def score(
     if bool(inputs.scores) == bool(inputs.match):
         raise ConfigError("expected either scoring files (--scores) or a folder of matches (--match).")
     work = work_folder(out)
+    lock = _taken(work)
     try:
         root = callset_of(
             target, work, runtime,
@@ -65,8 +66,38 @@ def score(
     except CohelixError:
         shutil.rmtree(work, ignore_errors=True)
         raise
-    shutil.rmtree(work, ignore_errors=True)
+    else:
+        shutil.rmtree(work, ignore_errors=True)
+    finally:
+        lock.close()
     return summary
+
+
+_LOCK = ".cohelix-prs-score"
+"""File in a folder of work: says whose folder it is, and is locked while a process works there."""
+
+
+def _taken(work: Path) -> IO[bytes]:
+    """The lock of `work`, held until it is closed. ConfigError where another process holds it, or the folder has files
+    that are not of `cohelix prs score`: it is removed at the end, and they would be lost.
+    """
+    import fcntl
+
+    mark = work / _LOCK
+    if not mark.exists() and any(work.iterdir()):
+        raise ConfigError(
+            f"expected {work} to be free for what is underway, found other files there. Move them, or choose another "
+            "folder to write."
+        )
+    lock = mark.open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise ConfigError(
+            "another process is writing this folder at this moment. Wait for it, or choose another folder."
+        ) from None
+    return lock
 
 
 def work_folder(out: str) -> Path:

@@ -15,6 +15,7 @@ from cohelix import dataset
 from cohelix.genome import Contig
 from cohelix.genotypes import callset, counts
 from cohelix.genotypes.callset import Callset
+from cohelix.genotypes.outputs import seal_of
 from tests.oracles.prs_scoring import Entry
 
 LENGTHS = {"chr1": 248956422, "chr2": 242193529, "chrX": 156040895, "chrY": 57227415, "chrM": 16569}
@@ -158,8 +159,9 @@ def write_match(
     digest = dataset.digest_of([asdict(entry) for entry in cohort.opened.commit.files])
     record = {"inputs": [{"role": "callset", "sha256": digest}], "digest": dataset.digest_of(repr(entries))}
     summary = {"kind": "prs_match", "n_scores": n_scores, "n_sites": len(cohort.places), "n_batches": n_files}
-    (folder / "match.json").write_text(json.dumps(summary | {"provenance": record}))
     (folder / "special.json").write_text(json.dumps({"rows": [], "headers": {}}))
+    seals = {path.name: seal_of(path.read_bytes()) for path in folder.iterdir()}
+    (folder / "match.json").write_text(json.dumps(summary | {"provenance": record, "files": seals}))
     return folder
 
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cohelix.errors import InputError
+from cohelix.genotypes.outputs import seal_of
 from cohelix.prs.schema import ScoreParams
 from cohelix.prs.scoring import plan as plan_module
 from cohelix.prs.scoring import task as task_module
@@ -235,3 +236,36 @@ def test_sexes_may_be_told(tmp_path: Path, cohort: Cohort) -> None:
     np.testing.assert_allclose(read_scores(tmp_path / "out").sums, sums, rtol=1e-12)
     assert (counts_in(tmp_path / "out") == counts).all()
     assert json.loads((tmp_path / "out" / "prs.json").read_text())["n_sex_not_stated"] == 0
+
+
+def test_a_match_that_was_changed_is_refused(tmp_path: Path, cohort: Cohort) -> None:
+    """Cut, exchanged for a sound file of another match, taken away, or one more than there should be."""
+    others = write_match(tmp_path / "others", cohort, [Entry(3, 0, 0, 2.0)], 1, n_files=1)
+    names = ["scores.parquet", "sites.parquet", "special.json", "weights-00000.parquet"]
+    for number, name in enumerate([*names, *names, "weights-00000.parquet", "weights-00001.parquet"]):
+        match = write_match(
+            tmp_path / f"match{number}", cohort, [Entry(3, 0, 0, 1.0), Entry(4, 0, 0, 1.0)], 1, n_files=1
+        )
+        content = (match / name).read_bytes() if (match / name).exists() else b""
+        if number < 4:
+            (match / name).write_bytes(content[:-9])
+        elif number < 8:
+            (match / name).unlink()
+        else:
+            (match / name).write_bytes((others / "weights-00000.parquet").read_bytes())
+        with pytest.raises(InputError, match=f"{name}.*of the match"):
+            score(cohort.root, str(tmp_path / "out"), ScoreParams(), LocalRuntime(1), match=str(match))
+    assert not (tmp_path / "out").exists()
+
+
+def test_haploid_calls_of_sites_without_a_weight_on_mt_make_no_man(tmp_path: Path) -> None:
+    """Sex not stated: more haploid calls than the scores have sites on MT are no sign of a Y."""
+    cohort = make(tmp_path, {"autosome": 4, "X": 6, "MT": 8}, ["unknown"] * 6)
+    match = write_match(tmp_path / "match", cohort, [Entry(row, 0, 0, 1.0) for row in range(10)], 1)
+    sites = pq.read_table(match / "sites.parquet").slice(0, 10)  # the scores have none of MT's
+    pq.write_table(sites, match / "sites.parquet")
+    summary = json.loads((match / "match.json").read_text())
+    summary["files"]["sites.parquet"] = seal_of((match / "sites.parquet").read_bytes())
+    (match / "match.json").write_text(json.dumps(summary))
+    score(cohort.root, str(tmp_path / "out"), ScoreParams(), LocalRuntime(1), match=str(match))
+    assert (counts_in(tmp_path / "out")[0] == 20).all()  # of 10 sites, two copies each

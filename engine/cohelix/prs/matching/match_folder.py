@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,23 @@ class MatchFolder:
 
     def log(self, number: int) -> pa.Table:
         return self._table(f"log-{number:05d}.parquet")
+
+    def check(self) -> None:
+        """InputError where a file that scoring reads is not the one that the match wrote. Logs are not looked at."""
+        weights = [f"weights-{number:05d}.parquet" for number in range(self.n_weight_files)]
+        found = {path.name for path in self.folder.glob("weights-*.parquet")} - set(weights)
+        if found:
+            raise InputError(f"{min(found)} is no file of the match. Take it away, or match again.")
+        for name in ("scores.parquet", "sites.parquet", "special.json", *weights):
+            try:
+                with (self.folder / name).open("rb") as handle:
+                    seen = hashlib.file_digest(handle, "sha256").hexdigest()
+                whole = seen == self.summary["files"][name]["sha256"]
+            except (OSError, KeyError, TypeError):
+                whole = False
+            if not whole:
+                raise InputError(f"{name} of the match was exchanged, is damaged or not there: it is not what {SUMMARY} "
+                                 "says. Restore it, or match again.")  # fmt: skip
 
     def special(self) -> dict[str, Any]:
         """Rows of passed scores that name no single variant, and the headers of their scores."""

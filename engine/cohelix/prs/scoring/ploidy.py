@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cohelix import genome
 from cohelix.genotypes.callset import Callset
 from cohelix.genotypes.inputs import read_sexes
 from cohelix.genotypes.packed.counting import masks_of
@@ -32,16 +33,17 @@ class Ploidy:
     n_unknown: int
 
 
-def ploidy_of(callset: Callset, n_on_mt: int, sexes: str | None) -> Ploidy:
+def ploidy_of(callset: Callset, sexes: str | None) -> Ploidy:
     """From the table `sexes` where one is given, else from the callset.
 
-    Where the sex is not stated, haploid calls tell: more of them than `n_on_mt`, the sites on MT, are a man's X or Y.
+    Where the sex is not stated, haploid calls tell: more of them than the callset has sites on MT are a man's X or Y.
     Others count as having two X; none of their genotypes there can be trusted, and none is.
     """
     samples = callset.samples()
     ids = samples.column("sample_id").to_pylist()
     stated = read_sexes(sexes, ids) if sexes is not None else samples.column("sex").to_pylist()
     haploid = samples.column("n_haploid_ref").to_numpy() + samples.column("n_haploid_alt").to_numpy()
+    n_on_mt = sum(shard.n_sites for shard in callset.shards if genome.plain_name(shard.contig) in ("M", "MT"))
     unknown = np.array([sex == "unknown" for sex in stated])
     shown = unknown & (haploid > n_on_mt)
     male = np.array([sex == "male" for sex in stated]) | shown

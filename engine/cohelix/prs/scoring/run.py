@@ -71,6 +71,7 @@ def score_weights(
     """
     opened, callset = open_match(match), open_callset(callset_root)
     _check_callset(opened, callset)
+    opened.check()
     sites, scores = opened.sites(), opened.scores()
     passed = np.flatnonzero(scores.column("passed").to_numpy(zero_copy_only=False)).astype(np.int32)
     if not len(passed):
@@ -80,7 +81,7 @@ def score_weights(
         )
     kind = np.array([CLASS_OF[region] for region in sites.column("region").to_pylist()], np.int8)
     classes = tuple(np.flatnonzero(kind == number) for number in range(len(CLASSES)))
-    ploidy = ploidy_of(callset, len(classes[3]), sexes)
+    ploidy = ploidy_of(callset, sexes)
     of_samples = _groups_of(callset, params, groups)
     sizes = [len(one) for one in classes]
     plan = plan_of(sizes, callset.n_samples, len(passed), _n_entries(scores), params)
