@@ -103,6 +103,20 @@ def test_scores_without_variance_and_without_a_maximum_are_said() -> None:
     assert norms.steps.max() <= MAX_STEPS
 
 
+def test_an_extreme_variance_is_said_and_nothing_is_left_out() -> None:
+    """A few people far out in the components, whom a score scatters widely: seven times its SD, or three."""
+    draw = np.random.default_rng(8)
+    pcs = draw.normal(size=(2000, 4))
+    pcs[:12, 0] += 40.0
+    noise = draw.normal(size=(2, 2000))
+    noise[:, :12] *= np.array([[400.0], [3.0]])
+    frame, norms = trained(pcs, noise)
+    assert norms.status.tolist() == [z_norm.EXTREME, z_norm.OK]
+    greatest = np.exp(0.5 * norms.high)
+    assert greatest[0] > z_norm.EXTREME_SD > greatest[1]
+    assert all(np.isfinite(z).all() for z in z_norm.apply(norms, frame.standardised(pcs), noise, 0.1))
+
+
 def sums_of(function: Callable[..., None], *given: np.ndarray) -> tuple[np.ndarray, ...]:
     _, pairs, _, rows, _, _ = given
     out = np.empty((len(rows), 3, len(pairs))), np.empty(len(rows)), np.empty(len(rows))

@@ -53,7 +53,7 @@ def read_scored(folder: str, pcs: str, n_pcs: int, what: str) -> Scored:
         raise InputError(
             f"expected the scores of the {what} as a folder of `cohelix prs score` with {FILE} in it, found none there."
         )
-    score_ids, sample_ids, (scores, alleles) = read_matrices(path, ["sum", "n_alleles"])
+    score_ids, sample_ids, (scores, alleles) = read_matrices(path, ["sum"], ["n_alleles"])
     if not scores.size:
         raise InputError(f"expected scores of the {what}, found a table without rows. Score somebody.")
     infinite = int(np.isinf(scores).any(axis=1).sum())
@@ -70,7 +70,7 @@ def read_scored(folder: str, pcs: str, n_pcs: int, what: str) -> Scored:
             "empty where they are not known."
         )
     found[~np.isfinite(found).all(axis=1)] = np.nan
-    return Scored(score_ids, sample_ids, scores, alleles.max(axis=1).astype(np.int64), found)
+    return Scored(score_ids, sample_ids, scores, alleles.astype(np.int64), found)
 
 
 def read_labels(path: str, sample_ids: list[str], column: str | None) -> Labels:

@@ -122,36 +122,57 @@ def rank(
     ordered: float64 (scores, n), each row ascending, NaN last; mean and sd float64 (scores,), of its rows; scores:
     float64 (scores, samples), NaN unknown; people: int64 (k,), columns of `scores`. Z is NaN where sd is 0. With b
     values below and e equal ones among the m known, the percentile is (2 b + e + (1 if e else 0)) 50 / m; NaN where the
-    score is, or m = 0. People are searched for in step, among values padded with NaN, which nothing exceeds: there is
-    nothing to predict for the processor.
+    score is, or m = 0. Values are in as many slots of equal width, at least; a slot is searched by halves, and holds
+    one or two values in most distributions.
     """
-    below, up_to = np.empty(_BLOCK, np.uint64), np.empty(_BLOCK, np.uint64)
-    value = np.zeros(_BLOCK)
-    first = 1
-    while 2 * first <= ordered.shape[1]:
-        first *= 2
-    padded = np.full(2 * first, np.nan)
+    n_slots = 1
+    while n_slots < ordered.shape[1]:
+        n_slots *= 2
+    begin = np.empty(n_slots + 1, np.int64)
     for row in range(len(ordered)):
-        m = ordered.shape[1]
-        padded[:m] = ordered[row]
-        while m and np.isnan(padded[m - 1]):
+        values = ordered[row]
+        m = len(values)
+        while m and np.isnan(values[m - 1]):
             m -= 1
-        for start in range(0, len(people), _BLOCK):
-            count = min(_BLOCK, len(people) - start)
-            for i in range(count):
-                value[i] = scores[row, people[start + i]]
-            below[:] = 0
-            up_to[:] = 0
-            step = first
-            while step:
-                last, far = np.uint64(step - 1), np.uint64(step)
-                for i in range(_BLOCK):
-                    below[i] += far * np.uint64(padded[below[i] + last] < value[i])
-                for i in range(_BLOCK):
-                    up_to[i] += far * np.uint64(padded[up_to[i] + last] <= value[i])
-                step //= 2
-            for i in range(count):
-                known = m > 0 and not np.isnan(value[i])
-                both = np.int64(below[i]) + np.int64(up_to[i]) + (1 if up_to[i] > below[i] else 0)
-                z[row, people[start + i]] = (value[i] - mean[row]) / sd[row] if sd[row] > 0.0 else np.nan
-                percentile[row, people[start + i]] = both * (50.0 / m) if known else np.nan
+        low, per_unit = 0.0, 0.0
+        if m and values[0] < values[m - 1]:
+            low = values[0]
+            per_unit = (n_slots - 1) / (values[m - 1] - low)
+            per_unit = per_unit if np.isfinite(per_unit) else 0.0
+        begin[:] = 0
+        for i in range(m):
+            begin[_slot(values[i], low, per_unit, n_slots) + 1] += 1
+        for slot in range(n_slots):
+            begin[slot + 1] += begin[slot]
+        for person in people:
+            value = scores[row, person]
+            z[row, person] = (value - mean[row]) / sd[row] if sd[row] > 0.0 else np.nan
+            if m == 0 or np.isnan(value):
+                percentile[row, person] = np.nan
+                continue
+            slot = _slot(value, low, per_unit, n_slots)
+            end = begin[slot + 1]
+            below = _first(values, begin[slot], end, value, False)
+            up_to = _first(values, below, end, value, True)
+            percentile[row, person] = (below + up_to + (1 if up_to > below else 0)) * (50.0 / m)
+
+
+@leaf
+def _slot(value: float, low: float, per_unit: float, n_slots: int) -> int:
+    """Never less for a greater value: what is in an earlier slot is less, in a later one greater."""
+    place = (value - low) * per_unit
+    if not place > 0.0:
+        return 0
+    return int(place) if place < n_slots - 1 else n_slots - 1
+
+
+@leaf
+def _first(values: np.ndarray, at: int, end: int, value: float, beyond: bool) -> int:
+    """The first place in [at, end) of a number not less than value, or (beyond) greater; end without one."""
+    while at < end:
+        middle = (at + end) >> 1
+        if values[middle] < value or (beyond and values[middle] == value):
+            at = middle + 1
+        else:
+            end = middle
+    return at

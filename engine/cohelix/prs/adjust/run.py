@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ import numpy as np
 
 from cohelix.errors import ConfigError, InputError
 from cohelix.genotypes.inputs import digests_of
-from cohelix.genotypes.outputs import new_folder, seal_of, write_tsv
+from cohelix.genotypes.outputs import new_folder, write_tsv
 from cohelix.provenance import provenance
 from cohelix.prs.adjust import most_similar, support, training, z_norm
 from cohelix.prs.adjust.inputs import Labels, Scored, in_groups, read_chosen, read_labels, read_scored
@@ -82,10 +83,9 @@ def adjust(
         with new_folder(out) as folder:
             counts = _write(folder, cohort, trained, codes, params)
             settings = {name: value for name, value in asdict(params).items() if name in _OF_TRAINING}
-            if model is None:
-                write_model(folder / "model", trained, settings)
+            known = {} if model is not None else write_model(folder / "model", trained, settings)["files"]
             made = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-            seals = in_threads(lambda path: seal_of(path.read_bytes()), made)
+            seals = in_threads(lambda path: known.get(path.name) or _seal(path), made)
             summary = _summary(cohort, trained, codes, counts) | {
                 "most_similar": "table" if ancestry else "none" if trained.clouds is None else "nearest",
                 "provenance": provenance("prs adjust", params, digests.result()),
@@ -93,6 +93,12 @@ def adjust(
             }
             (folder / "adjust.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n")
     return summary
+
+
+def _seal(path: Path) -> dict[str, Any]:
+    """`seal_of` a file that may be large."""
+    with path.open("rb") as handle:
+        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(handle, "sha256").hexdigest()}
 
 
 _OF_TRAINING = ("n_pcs", "n_pcs_similar", "min_group", "neighbours", "outside_rate")

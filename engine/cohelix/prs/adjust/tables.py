@@ -63,7 +63,7 @@ def write_adjusted(
             pq.ParquetWriter(
                 folder / FILE,
                 ADJUSTED,
-                compression={name: "none" if name in plain else "zstd" for name in ADJUSTED.names},
+                compression={name: "none" if name in plain else "snappy" for name in ADJUSTED.names},
                 use_dictionary=["score", "sample_id", "percentile_most_similar"],
                 write_statistics=False,
             )
@@ -146,15 +146,20 @@ def read_adjusted(folder: str | Path, column: str) -> ScoreMatrix:
     return ScoreMatrix(score_ids, sample_ids, matrix)
 
 
-def read_matrices(path: Path, columns: Sequence[str]) -> tuple[list[str], list[str], list[np.ndarray]]:
-    """Ids of scores and samples, and columns as matrices float64 (scores, samples), of a table that is sorted by both.
+def read_matrices(
+    path: Path, columns: Sequence[str], greatest: Sequence[str] = ()
+) -> tuple[list[str], list[str], list[np.ndarray]]:
+    """Ids of scores and samples, and columns as matrices float64 (scores, samples), of a table that is sorted by both;
+    behind them, of the columns `greatest`, the greatest value of each score, (scores,).
 
     A row group holds whole scores. Raises InputError where it does not, or a score or a sample is there twice.
     """
     try:
         with pq.ParquetFile(path) as file:
-            names = ["score", "sample_id", *columns]
-            parts = [_part(file.read_row_group(place, names), columns) for place in range(file.num_row_groups)]
+            names = ["score", "sample_id", *columns, *greatest]
+            parts = [
+                _part(file.read_row_group(place, names), columns, greatest) for place in range(file.num_row_groups)
+            ]
     except (pa.ArrowException, KeyError, OSError, ValueError, IndexError):
         raise InputError(f"{path.name} is damaged or has other columns. Restore it, or make it again.") from None
     score_ids = [name for part in parts for name in part[0]]
@@ -163,16 +168,18 @@ def read_matrices(path: Path, columns: Sequence[str]) -> tuple[list[str], list[s
         raise InputError(
             f"{path.name} has not one row for each score and sample, in order. Restore it, or make it again."
         )
-    empty = np.zeros((0, len(sample_ids)))
-    return (
-        score_ids,
-        sample_ids,
-        [np.concatenate([empty, *(part[2][i] for part in parts)]) for i in range(len(columns))],
-    )
+    empty = [np.zeros((0, len(sample_ids)))] * len(columns) + [np.zeros(0, np.int64)] * len(greatest)
+    matrices = [np.concatenate([none, *(part[2][i] for part in parts)]) for i, none in enumerate(empty)]
+    return score_ids, sample_ids, matrices
 
 
-def _part(table: pa.Table, columns: Sequence[str]) -> tuple[list[str], list[str], list[np.ndarray]]:
-    """Scores, samples and matrices (scores, samples) of a row group. ValueError where it holds no whole scores."""
+def _part(
+    table: pa.Table, columns: Sequence[str], greatest: Sequence[str]
+) -> tuple[list[str], list[str], list[np.ndarray]]:
+    """Scores, samples, matrices (scores, samples) and greatest values of a row group.
+
+    ValueError where it holds no whole scores.
+    """
     table = table.unify_dictionaries()
     scores, samples = (table.column(name).combine_chunks() for name in ("score", "sample_id"))
     codes, people = scores.indices.to_numpy(), samples.indices.to_numpy()
@@ -182,7 +189,8 @@ def _part(table: pa.Table, columns: Sequence[str]) -> tuple[list[str], list[str]
     ids = samples.dictionary.take(pa.array(people[0])).to_pylist()
     if (codes != codes[:, :1]).any() or (people != people[:1]).any() or len(set(ids)) != n:
         raise ValueError("rows are not sorted by score and sample")
-    return names, ids, [_floats(table.column(name)).reshape(-1, n) for name in columns]
+    most = [table.column(name).to_numpy().reshape(-1, n).max(axis=1) for name in greatest]
+    return names, ids, [*(_floats(table.column(name)).reshape(-1, n) for name in columns), *most]
 
 
 def _floats(column: pa.ChunkedArray) -> np.ndarray:

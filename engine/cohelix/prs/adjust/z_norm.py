@@ -15,15 +15,22 @@ from cohelix.errors import InputError
 from cohelix.prs.adjust import full_likelihood
 from cohelix.prs.adjust.threads import in_threads
 
-OK, CONSTANT, FEW, NO_MAXIMUM, NOT_TRAINED = range(5)
-STATUS = ("ok", "constant", "few_people", "not_converged", "not_trained")
+OK, CONSTANT, FEW, NO_MAXIMUM, NOT_TRAINED, EXTREME = range(6)
+STATUS = ("ok", "constant", "few_people", "not_converged", "not_trained", "extreme_sd")
 """Of a score. constant: no variance, or none around its mean; few_people: with a value for it, in training;
 not_converged: its likelihood has no maximum, or none was found, so that Z_norm2 is empty; not_trained: training had
-no such score. Apart from not_converged, all of them leave everything empty."""
+no such score. Apart from not_converged, all of these leave everything empty. extreme_sd: fitted, but some people are
+predicted an SD of more than EXTREME_SD times the score's own: everything is there, Z_norm2 to be looked at."""
+
+EXTREME_SD = 5.0
+"""Groups whose SDs differ by so much are not seen in scores of many variants: few people far out, or a score of a few
+variants that one group carries, have made the log variance steep."""
 
 _LEAST_SPREAD = 1e-12
 """SD, as a share of the largest value, below which a score varies by rounding only."""
 _LEAST_SINGULAR = 1e-6
+_IN_CACHE = 1 << 14
+"""Scores times people adjusted at a time, about."""
 _BLOCK = 256
 
 
@@ -147,6 +154,7 @@ def _train_complete(design: np.ndarray, all_scores: np.ndarray, rows: np.ndarray
     norms.status[rows] = np.where(fitted.converged, OK, NO_MAXIMUM)
     h = predicted(design[:, 1:], norms.log_variance[rows])
     norms.low[rows], norms.high[rows] = h.min(axis=1), h.max(axis=1)
+    norms.status[rows[norms.high[rows] > 2.0 * np.log(EXTREME_SD)]] = EXTREME
 
 
 def predicted(standardised: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
@@ -161,6 +169,15 @@ def apply(norms: Norms, standardised: np.ndarray, scores: np.ndarray, edge: floa
     """Z_norm1 and Z_norm2 of scores float64 (scores, people), NaN where they cannot be said; and bool, of who is
     predicted an SD beyond those of the training people by more than the share `edge`.
     """
+    z_norm1, z_norm2 = np.empty((2, *scores.shape))
+    beyond = np.empty(scores.shape, bool)
+    size = max(1, _IN_CACHE // max(1, scores.shape[1]))
+    for rows in (slice(at, at + size) for at in range(0, len(scores), size)):
+        z_norm1[rows], z_norm2[rows], beyond[rows] = _applied(norms.of(rows), standardised, scores[rows], edge)
+    return z_norm1, z_norm2, beyond
+
+
+def _applied(norms: Norms, standardised: np.ndarray, scores: np.ndarray, edge: float) -> tuple[np.ndarray, ...]:
     scaled = (scores - norms.offset[:, None]) / norms.scale[:, None]
     z_norm1 = (scaled - predicted(standardised, norms.mean1)) / norms.sd1[:, None]
     h = predicted(standardised, norms.log_variance)
