@@ -62,7 +62,7 @@ class MatchFolder:
             except (OSError, KeyError, TypeError):
                 whole = False
             if not whole:
-                raise InputError(f"{name} of the match was exchanged, is damaged or not there: it is not what {SUMMARY} "
+                raise InputError(f"{name} of the match was exchanged, damaged or taken away: it is not what {SUMMARY} "
                                  "says. Restore it, or match again.")  # fmt: skip
 
     def special(self) -> dict[str, Any]:
