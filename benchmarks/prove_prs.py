@@ -76,7 +76,7 @@ def verdicts(found: Comparison) -> dict[str, bool]:
         ),
         "Z_norm2 does not differ between groups in mean": all(line.p_means > least for line in full),
         "Z_norm2 does not differ between groups in spread": all(line.p_spreads > least for line in full),
-        # dividing each by an own SD weighs the people of a mixed group anew: 0.0115 at most of 36 scores, 0.0042 on average
+        # dividing each by an own SD weighs the people of a mixed group anew: of 36 scores, 0.0115 at most
         "Z_norm2 loses at most 0.02 of r2 inside groups": all(raw[line.score].r2 - line.r2 < 0.02 for line in full),
         "measured r2 holds what the truth lets expect in 93 % of 95 % intervals": share >= 0.93,
     }
