@@ -296,6 +296,32 @@ def test_a_model_that_is_none_or_was_changed_is_refused(made: Any, tmp_path: Pat
         apply()
 
 
+@pytest.mark.parametrize(
+    ("section", "name", "value"),
+    [
+        ("pcs", "mean", [0.0]),
+        ("pcs", "mean", ["a"] * 4),
+        ("pcs", "sd", [1.0, 1.0, 1.0, 0.0]),
+        ("support", "neighbours", "x"),
+        ("support", "neighbours", 10**6),
+        ("support", "cutoff", "x"),
+    ],
+)
+def test_numbers_that_no_model_has_are_refused(
+    made: Any, tmp_path: Path, section: str, name: str, value: object
+) -> None:
+    _, _, of_panel, of_cohort = made
+    on_panel(of_cohort, of_panel, tmp_path / "a")
+    path = tmp_path / "a" / "model" / "model.json"
+    meta = json.loads(path.read_text())
+    assert meta[section][name] != value
+    meta[section][name] = value
+    path.write_text(json.dumps(meta))
+    with pytest.raises(InputError, match="lacking or was changed"):
+        adjust(of_cohort["scores"], str(tmp_path / "b"), PARAMS, pcs=of_cohort["pcs"], model=str(tmp_path / "a"))
+    assert not (tmp_path / "b").exists()
+
+
 def test_columns_that_are_not_there_are_refused(made: Any, tmp_path: Path) -> None:
     _, _, of_panel, of_cohort = made
     with pytest.raises(InputError, match="found none there"):

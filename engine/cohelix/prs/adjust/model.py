@@ -180,6 +180,7 @@ def _read(folder: Path, meta: dict[str, Any]) -> Model:
         of_groups[:, :, code] = [table.column(f"group{code}_{what}").to_numpy() for what in ("mean", "sd")]
     known = most_similar.Distributions([group["name"] for group in groups], sizes, usable, ordered, *of_groups)
     points = pq.read_table(folder / "support.parquet")
+    _check_numbers(meta, points.num_rows)
     return Model(
         table.column("score").to_pylist(),
         table.column("n_alleles").to_numpy(),
@@ -193,6 +194,23 @@ def _read(folder: Path, meta: dict[str, Any]) -> Model:
             meta["support"]["cutoff"],
         ),
     )
+
+
+def _check_numbers(meta: dict[str, Any], n_people: int) -> None:
+    """model.json is what holds the seals, and has none itself here. ValueError where its numbers cannot be a model's."""
+    for name in ("mean", "sd"):
+        values = np.asarray(meta["pcs"][name], np.float64)
+        if values.shape != (meta["n_pcs"],) or not np.isfinite(values).all():
+            raise ValueError(name)
+    if not (np.asarray(meta["pcs"]["sd"]) > 0).all():
+        raise ValueError("sd")
+    neighbours, cutoff = meta["support"]["neighbours"], meta["support"]["cutoff"]
+    if not (isinstance(neighbours, int) and 1 <= neighbours <= n_people):
+        raise ValueError("neighbours")
+    if not (isinstance(cutoff, int | float) and cutoff >= 0):
+        raise ValueError("cutoff")
+    if not isinstance(meta["groups"], list):
+        raise ValueError("groups")
 
 
 def _clouds(groups: list[dict[str, Any]]) -> most_similar.Clouds | None:
