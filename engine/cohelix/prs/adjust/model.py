@@ -197,7 +197,7 @@ def _read(folder: Path, meta: dict[str, Any]) -> Model:
 
 
 def _check_numbers(meta: dict[str, Any], n_people: int) -> None:
-    """model.json is what holds the seals, and has none itself here. ValueError where its numbers cannot be a model's."""
+    """model.json is what holds the seals, and has none itself. ValueError where its numbers are no model's."""
     for name in ("mean", "sd"):
         values = np.asarray(meta["pcs"][name], np.float64)
         if values.shape != (meta["n_pcs"],) or not np.isfinite(values).all():
