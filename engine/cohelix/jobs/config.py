@@ -43,6 +43,7 @@ SECTIONS = {
     "prs.score": "cohelix.prs.schema:ScoreParams",
     "prs.adjust": "cohelix.prs.schema:AdjustParams",
     "prs.evaluate": "cohelix.prs.schema:EvaluateParams",
+    "pgx.call": "cohelix.pgx.schema:CallParams",
     "simulate": "cohelix.simulate.schema:CohortParams",
     "simulate.sequencing": "cohelix.simulate.schema:SequencingParams",
     "simulate.arrays": "cohelix.simulate.schema:ArrayParams",
