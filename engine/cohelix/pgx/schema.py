@@ -105,7 +105,7 @@ told from the positions seen. phase_assumed: one diplotype, of genotypes whose p
 
 @dataclass(frozen=True)
 class CallParams:
-    """How star alleles are called. The defaults are PharmCAT's, but CYP2D6 is called from small variants and says so."""
+    """How star alleles are called. Defaults are PharmCAT's, but CYP2D6 is called from small variants and says so."""
 
     genes: tuple[str, ...] = ()
     """Genes to call; empty: all of the reference."""
