@@ -11,6 +11,7 @@ import pytest
 from cohelix.errors import ConfigError
 from cohelix.jobs import config
 from cohelix.jobs.config import load_params
+from cohelix.pgx.schema import CallParams as PgxParams
 from cohelix.simulate.schema import CohortParams, SequencingParams
 
 
@@ -165,3 +166,14 @@ def test_lists_and_tables_are_checked(tmp_path: Path, text: str, message: str) -
     with pytest.raises(ConfigError, match=message):
         config.load_params(CohortParams, "simulate", config=str(path))
         config.load_params(SequencingParams, "simulate.sequencing", config=str(path))
+
+
+def test_lists_that_stay_as_they_are(tmp_path: Path) -> None:
+    """A field tuple[str, ...] is written as a list."""
+    override = ['pgx.call.genes=["TPMT", "CYP2C19"]']
+    assert load_params(PgxParams, "pgx.call", overrides=override).genes == ("TPMT", "CYP2C19")
+    for wrong in ("pgx.call.genes=TPMT", "pgx.call.genes=3"):
+        with pytest.raises(ConfigError, match=r"pgx.call.genes.*expected a value of type list"):
+            load_params(PgxParams, "pgx.call", overrides=[wrong])
+    with pytest.raises(ConfigError, match=r"genes\[1\]: expected a value of type str"):
+        load_params(PgxParams, "pgx.call", overrides=['pgx.call.genes=["TPMT", 3]'])

@@ -13,7 +13,7 @@ import click
 import typer
 
 from cohelix import __version__
-from cohelix.cli import ancestry, config, doctor, estimate, genotypes, hail, joint, prs, qc, relatedness, simulate
+from cohelix.cli import ancestry, config, doctor, estimate, genotypes, hail, joint, pgx, prs, qc, relatedness, simulate
 from cohelix.errors import CohelixError, ConfigError, ContractError
 
 INTERRUPTED = 130
@@ -35,6 +35,7 @@ app.add_typer(qc.app, name="qc")
 app.add_typer(relatedness.app, name="relatedness")
 app.add_typer(ancestry.app, name="ancestry")
 app.add_typer(prs.app, name="prs")
+app.add_typer(pgx.app, name="pgx")
 app.add_typer(hail.app, name="hail")
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(estimate.app, name="estimate")

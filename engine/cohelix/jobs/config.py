@@ -177,16 +177,19 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
     if get_origin(hint) is list and type(value) is list:
         (kind,) = get_args(hint)
         return [_typed(item, kind, f"{where}[{place}]") for place, item in enumerate(value)]
+    if get_origin(hint) is tuple and type(value) in (list, tuple):  # of any length: tuple[str, ...]
+        return tuple(_typed(item, get_args(hint)[0], f"{where}[{place}]") for place, item in enumerate(value))
     if get_origin(hint) is dict and type(value) is dict:
         _, kind = get_args(hint)
         return {str(key): _typed(item, kind, f"{where}.{key}") for key, item in value.items()}
-    kinds = (hint,) if get_origin(hint) in (list, dict) else get_args(hint) or (hint,)
+    kinds = (hint,) if get_origin(hint) in (list, dict, tuple) else get_args(hint) or (hint,)
     # bool is a kind of int to Python, but `max_alleles = true` is a mistake
     if any(type(value) is kind for kind in kinds):
         return value
     if float in kinds and type(value) is int:
         return float(value)
     expected = " or ".join(str(kind) if get_origin(kind) else kind.__name__ for kind in kinds)
+    expected = expected.replace("tuple[str, ...]", 'list, as in ["A", "B"]')
     raise ConfigError(f"{where}: expected a value of type {expected}, found {value!r}.")
 
 

@@ -1,0 +1,1 @@
+"""From genotypes to the folder of calls: blocks of people, all genes of each."""
