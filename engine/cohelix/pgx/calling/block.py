@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cohelix.pgx.calling.seen import counts_at_positions, texts
+from cohelix.pgx.calling.listing import PATTERNS, ROW_GROUP, patterns_of
+from cohelix.pgx.calling.seen import counts_at_positions
 from cohelix.pgx.definition import Gene
 from cohelix.pgx.extraction.run import Extracted
 from cohelix.pgx.outputs.rows import rows
@@ -25,21 +25,6 @@ from cohelix.pgx.outside import OutsideCalls
 from cohelix.pgx.phenotype import phenotypes_of
 from cohelix.pgx.schema import CALLS, STATUSES, CallParams
 from cohelix.pgx.solve import Solved, solve
-
-PATTERNS = pa.schema(
-    [
-        ("gene", pa.string()),
-        ("pattern", pa.uint64()),
-        ("n_people", pa.int64()),
-        ("genotype", pa.string()),
-        ("n_missing", pa.int32()),
-        ("status", pa.string()),
-        ("diplotypes", pa.list_(pa.string())),
-    ]
-)
-"""The distinct genotypes of a gene. genotype: as `Texts`. status, diplotypes: what the matcher says of them."""
-
-ROW_GROUP = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -124,26 +109,6 @@ def _by_id(ids: pa.Array | pa.ChunkedArray) -> pa.Array:
     import pyarrow.compute as pc
 
     return pc.sort_indices(ids)
-
-
-def patterns_of(gene: Gene, solved: Solved) -> pa.Table:
-    """Table of `PATTERNS`, in the order of the patterns."""
-    told = texts(gene, solved.patterns)
-    answers = solved.answers
-    tops = answers.column("n_top").to_pylist()
-    calls = [names[: top or 0] for names, top in zip(answers.column("diplotypes").to_pylist(), tops, strict=True)]
-    answer = pa.array(solved.answer)
-    count = np.asarray(solved.patterns.count, np.int64)
-    columns = [
-        pa.repeat(pa.scalar(gene.symbol), len(count)),
-        pa.array(np.asarray(solved.patterns.key, np.uint64)),
-        pa.array(count),
-        told.genotype,
-        pa.array(told.n_missing),
-        answers.column("status").combine_chunks().take(answer),
-        pa.array(calls, pa.list_(pa.string())).take(answer),
-    ]
-    return pa.table(columns, schema=PATTERNS)
 
 
 def _count(table: pa.Table) -> dict[str, int]:

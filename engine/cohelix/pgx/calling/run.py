@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from cohelix import dataset, storage
 from cohelix.errors import ConfigError, InputError
 from cohelix.genotypes.outputs import new_folder, seal_of, write_tsv
-from cohelix.pgx.calling.block import PATTERNS, Found, Task, Work, run_block
+from cohelix.pgx.calling.block import Found, Task, Work, run_block
+from cohelix.pgx.calling.listing import write_patterns
 from cohelix.pgx.calling.seen import COUNTS
 from cohelix.pgx.definition import Gene
 from cohelix.pgx.extraction.run import Extracted, extract
@@ -122,7 +122,7 @@ def _write(
     statuses = {
         symbol: {status: number for status in STATUSES if (number := _sum(found, symbol, status))} for symbol in genes
     }
-    distinct = _write_patterns(aside / "patterns.parquet", [parts / one.patterns for one in found], list(genes))
+    distinct = write_patterns(aside / "patterns.parquet", [parts / one.patterns for one in found], list(genes))
     rows = [[symbol, status, number] for symbol, own in statuses.items() for status, number in own.items()]
     write_tsv(aside / "summary.tsv", ["gene", "status", "n_people"], rows)
     write_tsv(
@@ -178,46 +178,3 @@ def _positions(found: Sequence[Found], genes: dict[str, Gene]) -> list[list[obje
             for place, numbers in zip((*gene.positions, *gene.extra), total, strict=True):
                 lines.append([symbol, place.contig, place.position, place.rsid, *numbers])
     return lines
-
-
-def _write_patterns(path: Path, blocks: Sequence[Path], symbols: Sequence[str]) -> dict[str, int]:
-    """The patterns of all blocks, each once, the most frequent first; how many there are of each gene."""
-    distinct = {}
-    readers = [pq.ParquetFile(block) for block in blocks]
-    with pq.ParquetWriter(
-        path, PATTERNS, compression="zstd", compression_level=3, version="2.6", store_schema=False
-    ) as writer:  # fmt: skip
-        for symbol in symbols:
-            own = [table for reader in readers for table in _groups_of(reader, symbol)]
-            if own:
-                table = _merged(pa.concat_tables(own))
-                distinct[symbol] = table.num_rows
-                writer.write_table(table, row_group_size=1 << 20)
-    for reader in readers:
-        reader.close()
-    return distinct
-
-
-def _groups_of(reader: pq.ParquetFile, symbol: str) -> list[pa.Table]:
-    """A block has one row group a gene (more of a very large one)."""
-    found = []
-    for group in range(reader.metadata.num_row_groups):
-        if reader.metadata.row_group(group).column(0).statistics.min == symbol:
-            found.append(reader.read_row_group(group).cast(PATTERNS))
-    return found
-
-
-def _merged(table: pa.Table) -> pa.Table:
-    """Rows of the same pattern as one. Two genotypes with one key, should they be met, stay two."""
-    import pyarrow.compute as pc
-
-    order = [("pattern", "ascending"), ("genotype", "ascending"), ("n_missing", "ascending")]
-    table = table.take(pc.sort_indices(table, sort_keys=order)).combine_chunks()
-    key, texts = table.column("pattern").to_numpy(), table.column("genotype").combine_chunks()
-    first = np.ones(len(key), bool)
-    if len(key) > 1:
-        same_text = pc.equal(texts[1:], texts[:-1]).to_numpy(zero_copy_only=False)
-        first[1:] = (key[1:] != key[:-1]) | ~same_text
-    people = np.add.reduceat(table.column("n_people").to_numpy(), np.flatnonzero(first))
-    table = table.filter(pa.array(first)).set_column(2, PATTERNS.field("n_people"), pa.array(people))
-    return table.take(pc.sort_indices(table, sort_keys=[("n_people", "descending"), ("pattern", "ascending")]))
