@@ -103,7 +103,7 @@ class Interpreter:
             return Allele(name, None, None)
         if found is None:
             return Allele(name, UNASSIGNED, None)
-        return Allele(name, found.function or UNASSIGNED, found.activity)
+        return Allele(name, found.function or self._function_of(found.activity, UNASSIGNED), found.activity)
 
     def _copies(self, unit: Unit) -> Allele:
         """Several copies of an allele. Where CPIC has one value for three and more, that one, by its name; else the
