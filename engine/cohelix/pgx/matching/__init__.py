@@ -1,0 +1,1 @@
+"""Which pairs of named alleles a genotype pattern can be."""

@@ -1,0 +1,124 @@
+"""The two strands of a pattern: what is certain of them, and in which ways they may be put together.
+
+A homozygous genotype is the same on both. Heterozygous ones lie in blocks: each unphased one is a block of its own,
+phased ones make one, and each phase set one. Which of two strands a block's first alleles are on is not known, so b
+blocks have 2 ** (b - 1) readings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from cohelix.pgx.definition import IUPAC, Gene
+from cohelix.pgx.genotype import ABSENT, MISSING, OTHER
+
+UNSEEN = "."
+"""On a strand, the allele that half a genotype does not tell."""
+
+Strand = dict[int, str]
+"""By site the allele there; sites without a genotype are left out."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A pattern read as two strands. same: sites at which both have one allele. blocks: of (site, one, other)."""
+
+    same: Strand
+    blocks: tuple[tuple[tuple[int, str, str], ...], ...]
+    haploid: bool
+
+    def strands(self) -> Iterator[tuple[Strand, Strand]]:
+        """Every unordered pair of strands; a haploid or homozygous pattern has one, of two equal strands."""
+        for flips in product((False, True), repeat=max(len(self.blocks) - 1, 0)):
+            one, other = dict(self.same), dict(self.same)
+            for block, flip in zip(self.blocks, (False, *flips), strict=False):
+                for site, first, second in block:
+                    one[site], other[site] = (second, first) if flip else (first, second)
+            yield one, other
+
+    @property
+    def readings(self) -> int:
+        """How many pairs of strands there are."""
+        return 1 << max(len(self.blocks) - 1, 0)
+
+
+def read(gene: Gene, codes: np.ndarray, phase: np.ndarray, alleles: Sequence[Sequence[str]]) -> Reading:
+    """One pattern's strands. codes, phase (P,) of the gene's own positions; alleles: texts by site."""
+    same: Strand = {}
+    blocks: dict[tuple[int, int], list[tuple[int, str, str]]] = {}
+    n_absent = 0
+    for site in np.flatnonzero(codes != (MISSING | MISSING << 4)).tolist():
+        low, high = int(codes[site]) & 15, int(codes[site]) >> 4
+        n_absent += high == ABSENT
+        first = _text(gene, alleles, site, low)
+        second = first if high == ABSENT else _text(gene, alleles, site, high)
+        if first == second:
+            same[site] = first
+            continue
+        # a half genotype is read as it stands, as are phased ones without a set
+        half = MISSING in (low, high)
+        block = (1, 0) if half or phase[site] == 1 else (0, site) if phase[site] == 0 else (2, int(phase[site]))
+        blocks.setdefault(block, []).append((site, first, second))
+    haploid = n_absent > 0 and n_absent == len(same) and not blocks
+    return Reading(same, tuple(tuple(block) for _, block in sorted(blocks.items())), haploid)
+
+
+def has(cell: str, allele: str) -> bool:
+    """Whether a definition's cell stands for `allele`."""
+    return cell == allele or (len(cell) == 1 and allele in IUPAC.get(cell, cell) and len(allele) == 1)
+
+
+def is_half(codes: np.ndarray) -> np.ndarray:
+    """(m,) bool: patterns of `codes` (P, m) with a genotype of which one allele is missing, or absent where others
+    of the gene have two."""
+    low, high = codes & 15, codes >> 4
+    missing = (low == MISSING) & (high == MISSING)
+    half: np.ndarray = ((low == MISSING) != (high == MISSING)).any(axis=0)
+    absent = high == ABSENT
+    mixed: np.ndarray = absent.any(axis=0) & (~absent & ~missing).any(axis=0)
+    return half | mixed
+
+
+def documented(gene: Gene) -> np.ndarray:
+    """(P, 1) uint8: at each site the number of alleles that definitions know, REF among them."""
+    return np.array([[1 + len(position.alts)] for position in gene.positions], dtype=np.uint8)
+
+
+def is_undocumented(gene: Gene, codes: np.ndarray) -> np.ndarray:
+    """(m,) bool: patterns with an allele that no definition knows."""
+    known = documented(gene)
+    low, high = codes & 15, codes >> 4
+    found: np.ndarray = (((low >= known) & (low <= OTHER)) | ((high >= known) & (high <= OTHER))).any(axis=0)
+    return found
+
+
+def undocumented_as_reference(gene: Gene, codes: np.ndarray) -> np.ndarray:
+    """`codes` (P, m) with alleles that no definition knows set to REF."""
+    known = documented(gene)
+    low, high = codes & 15, codes >> 4
+    low = np.where((low >= known) & (low <= OTHER), 0, low)
+    high = np.where((high >= known) & (high <= OTHER), 0, high)
+    read_as: np.ndarray = low | high << 4
+    return read_as
+
+
+def n_blocks(codes: np.ndarray, phase: np.ndarray) -> np.ndarray:
+    """(m,) int: blocks of heterozygous genotypes of each pattern; at most one is "effectively phased"."""
+    low, high = codes & 15, codes >> 4
+    het = (low != high) & (high != ABSENT)
+    count: np.ndarray = (het & (phase == 0)).sum(axis=0)
+    for block in range(1, int(phase.max(initial=0)) + 1):
+        count = count + (het & (phase == block)).any(axis=0)
+    return count
+
+
+def _text(gene: Gene, alleles: Sequence[Sequence[str]], site: int, code: int) -> str:
+    if code == MISSING:
+        return UNSEEN
+    if code == OTHER:
+        return f"{gene.positions[site].ref}>other"
+    return alleles[site][code]
