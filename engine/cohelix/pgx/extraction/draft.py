@@ -41,6 +41,8 @@ class Draft:
     n: int
     copies_x: np.ndarray | None = None
     """uint8 (n,): copies of X of each person, 0 where not known. None: as each genotype says."""
+    as_given: bool = True
+    """Whether a record with the REF of a locus is read although its ALTs are of another kind."""
     alleles: dict[str, list[list[str]]] = field(default_factory=dict)
     counts: dict[str, np.ndarray] = field(default_factory=dict)
     seen: dict[Locus, list[Reading]] = field(default_factory=dict)
@@ -72,7 +74,7 @@ class Draft:
                 if position == locus.position:
                     self.passed_over.setdefault(locus, Counter())[reading] += 1
                 continue
-            how = self._how(locus, reading)
+            how = self._how(locus, reading) if self.as_given or not reading.as_given else None
             if how is None:
                 self.passed_over.setdefault(locus, Counter())["other_event"] += 1
                 continue
@@ -192,7 +194,8 @@ class Draft:
                 return np.empty(0, np.int32)
             rows = len(self.loci.genes[locus.gene])
             self._sets[locus.gene] = self._new(locus.gene, "sets", rows, np.int32, -1)
-        return self._sets[locus.gene][locus.row]
+        own: np.ndarray = self._sets[locus.gene][locus.row]
+        return own
 
     def _new(self, gene: str, what: str, rows: int, dtype: Any, value: int) -> np.ndarray:
         made: np.ndarray = np.lib.format.open_memmap(self.path(gene, what), "w+", dtype, (rows, self.n))

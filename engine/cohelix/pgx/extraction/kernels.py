@@ -52,7 +52,7 @@ def read_line(
             else:
                 value, digits = 0, 0
                 while at < size and 48 <= line[at] <= 57:
-                    value = min(value * 10 + np.int64(line[at]) - 48, 32767)
+                    value = min(value * 10 + int(np.int64(line[at])) - 48, 32767)
                     digits += 1
                     at += 1
                 if digits == 0 or value >= n_alleles:
@@ -72,7 +72,7 @@ def read_line(
             break
         if at < size and line[at] != 58 and line[at] != 9:
             return sample
-        field, depths, with_reads, group = 0, 0, 0, np.int64(-1)
+        field, depths, with_reads, group = 0, 0, 0, -1
         while at < size and line[at] != 9:
             if line[at] == 58:
                 field += 1
@@ -125,10 +125,10 @@ def _phase_set(line: np.ndarray, begin: int, end: int) -> int:
     """Number of a phase set: its value, or of a text something that stands for it; -1 for none."""
     if end == begin or (end == begin + 1 and line[begin] == 46):
         return -1
-    value = np.int64(0)
+    value = 0
     for at in range(begin, end):
-        digit = np.int64(line[at]) - 48
-        value = (value * 10 + digit if 0 <= digit <= 9 else value * 257 + np.int64(line[at])) & 0x7FFFFFFF
+        digit = int(np.int64(line[at])) - 48
+        value = (value * 10 + digit if 0 <= digit <= 9 else value * 257 + digit + 48) & 0x7FFFFFFF
     return value
 
 
@@ -220,7 +220,7 @@ def join_rows(
     ALTs of the other are a genotype.
     """
     for sample in range(codes.size):
-        old, more = np.int64(codes[sample]), np.int64(new[sample])
+        old, more = int(np.int64(codes[sample])), int(np.int64(new[sample]))
         if old == NO_CALL or more == NO_CALL:
             one = more if old == NO_CALL else old
             full = 0 < (one & 15) < UNUSABLE and one >> 4 != 0 and one >> 4 != MISSING
@@ -285,7 +285,7 @@ def phase_of_row(codes: np.ndarray, phase: np.ndarray) -> int:
     for sample in range(codes.size):
         if codes[sample] != NO_CALL:
             if found == 254:
-                found = np.int64(phase[sample])
+                found = int(np.int64(phase[sample]))
             elif found != phase[sample]:
                 return 255
     return found

@@ -132,8 +132,10 @@ def _agree(locus: Locus, position: int, ref: str) -> bool:
 
 
 def _on_locus(locus: Locus, position: int, ref: str, alt: str) -> str | None:
-    """`alt` as the allele of the whole locus; None where it is another event: the change reaches beyond the locus, is of
-    another kind, or begins behind its first base and no definition knows it."""
+    """`alt` as the allele of the whole locus; None where it is another event.
+
+    The change reaches beyond the locus, is of another kind, or begins behind its first base and no definition knows it.
+    """
     while len(ref) > 1 and len(alt) > 1 and ref[-1] == alt[-1]:
         ref, alt = ref[:-1], alt[:-1]
     while len(ref) > 1 and len(alt) > 1 and ref[0] == alt[0]:
