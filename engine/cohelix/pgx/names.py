@@ -15,7 +15,7 @@ JOINER = " + "
 
 _FIRST, _LAST = ("Any", "All", "Reference"), ("Other", "Unknown")
 _TOKEN = re.compile(r"[0-9]+|[^0-9]+")
-_PARTIAL = re.compile(r"g\.[0-9]+[?=]?[ACGT>0-9]+")
+_PARTIAL = re.compile(r"g\.[0-9]+.*")
 
 
 def parts(name: str) -> tuple[str, ...]:

@@ -135,5 +135,6 @@ def written(table: Table, pairs: Sequence[tuple[Part, Part]], haploid: bool = Fa
     found = []
     for a, b in pairs:
         first, second = sorted((a.name(table), b.name(table)), key=names.key)
-        found.append((f"{first}/{second}", a.score + b.score))
-    return sorted(found, key=lambda item: (-item[1], *map(names.key, item[0].split("/"))))
+        found.append((first, second, a.score + b.score))
+    found.sort(key=lambda item: (-item[2], names.key(item[0]), names.key(item[1])))
+    return [(f"{first}/{second}", score) for first, second, score in found]

@@ -77,9 +77,9 @@ def is_half(codes: np.ndarray) -> np.ndarray:
     of the gene have two."""
     low, high = codes & 15, codes >> 4
     missing = (low == MISSING) & (high == MISSING)
-    half: np.ndarray = ((low == MISSING) != (high == MISSING)).any(axis=0)
+    half = np.logical_or.reduce((low == MISSING) != (high == MISSING), axis=0)
     absent = high == ABSENT
-    mixed: np.ndarray = absent.any(axis=0) & (~absent & ~missing).any(axis=0)
+    mixed = np.logical_or.reduce(absent, axis=0) & np.logical_or.reduce(~absent & ~missing, axis=0)
     return half | mixed
 
 
@@ -92,8 +92,8 @@ def is_undocumented(gene: Gene, codes: np.ndarray) -> np.ndarray:
     """(m,) bool: patterns with an allele that no definition knows."""
     known = documented(gene)
     low, high = codes & 15, codes >> 4
-    found: np.ndarray = (((low >= known) & (low <= OTHER)) | ((high >= known) & (high <= OTHER))).any(axis=0)
-    return found
+    unknown = ((low >= known) & (low <= OTHER)) | ((high >= known) & (high <= OTHER))
+    return np.logical_or.reduce(unknown, axis=0)
 
 
 def undocumented_as_reference(gene: Gene, codes: np.ndarray) -> np.ndarray:
@@ -110,9 +110,9 @@ def n_blocks(codes: np.ndarray, phase: np.ndarray) -> np.ndarray:
     """(m,) int: blocks of heterozygous genotypes of each pattern; at most one is "effectively phased"."""
     low, high = codes & 15, codes >> 4
     het = (low != high) & (high != ABSENT)
-    count: np.ndarray = (het & (phase == 0)).sum(axis=0)
+    count: np.ndarray = np.add.reduce(het & (phase == 0), axis=0, dtype=np.int64)
     for block in range(1, int(phase.max(initial=0)) + 1):
-        count = count + (het & (phase == block)).any(axis=0)
+        count += np.logical_or.reduce(het & (phase == block), axis=0)
     return count
 
 
