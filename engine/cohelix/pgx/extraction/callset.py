@@ -42,7 +42,7 @@ def read(
     sample_ids = samples.column("sample_id").to_pylist()
     stated = samples.column("sex").to_pylist() if sexes is None else inputs.read_sexes(sexes, sample_ids)
     copies_x = np.array([COPIES_OF_X.get(sex, 0) for sex in stated], np.uint8)
-    draft = Draft(folder, loci, len(sample_ids), as_given=False)
+    draft = Draft(folder, loci, len(sample_ids))
     n_records = 0
     for shard in opened.shards:
         bases = loci.by_base.get(genome.plain_name(shard.contig), {})

@@ -13,10 +13,10 @@ import numpy as np
 
 from cohelix.errors import ReferenceMismatch
 from cohelix.pgx.extraction import kernels
-from cohelix.pgx.extraction.loci import AUTOSOME, HAPLOID, REF_MISMATCH, Loci, Locus, Reading, read_record
+from cohelix.pgx.extraction.loci import AUTOSOME, HAPLOID, REF_MISMATCH, Loci, Locus, read_record
 from cohelix.pgx.genotype import LONGEST_LIST, NO_CALL, OTHER
 
-_FIRST, _REPLACE, _AGAIN, _JOIN = "first", "replace", "again", "join"
+_FIRST, _AGAIN, _JOIN = "first", "again", "join"
 _WRONG_BUILD = 10
 """So many loci with another REF, and more than half, are a file of another build."""
 
@@ -24,12 +24,12 @@ _WRONG_BUILD = 10
 @dataclass(frozen=True)
 class Place:
     """Where a record goes. codes_of: by the record's alleles, REF first, those of the site. how: beside what is there
-    of earlier records."""
+    of earlier records. changes: the record's alleles of the locus, REF apart."""
 
     locus: Locus
     codes_of: np.ndarray
     how: str
-    reading: Reading
+    changes: frozenset[str]
 
 
 @dataclass
@@ -41,11 +41,9 @@ class Draft:
     n: int
     copies_x: np.ndarray | None = None
     """uint8 (n,): copies of X of each person, 0 where not known. None: as each genotype says."""
-    as_given: bool = True
-    """Whether a record with the REF of a locus is read although its ALTs are of another kind."""
     alleles: dict[str, list[list[str]]] = field(default_factory=dict)
     counts: dict[str, np.ndarray] = field(default_factory=dict)
-    seen: dict[Locus, list[Reading]] = field(default_factory=dict)
+    seen: dict[Locus, list[frozenset[str]]] = field(default_factory=dict)
     passed_over: dict[Locus, Counter[str]] = field(default_factory=dict)
     taken: dict[Locus, Counter[str]] = field(default_factory=dict)
     _codes: dict[str, np.ndarray] = field(default_factory=dict)
@@ -69,16 +67,13 @@ class Draft:
         """Where a record of a plain `contig` goes: nowhere, or at one or more loci."""
         found = []
         for locus in self.loci.near(contig, position, ref):
-            reading = read_record(locus, position, ref, alts)
-            if isinstance(reading, str):
+            texts = read_record(locus, position, ref, alts)
+            if isinstance(texts, str):
                 if position == locus.position:
-                    self.passed_over.setdefault(locus, Counter())[reading] += 1
+                    self.passed_over.setdefault(locus, Counter())[texts] += 1
                 continue
-            how = self._how(locus, reading) if self.as_given or not reading.as_given else None
-            if how is None:
-                self.passed_over.setdefault(locus, Counter())["other_event"] += 1
-                continue
-            found.append(Place(locus, self._codes_of(locus, reading), how, reading))
+            changes = frozenset(text for text in texts if text is not None and text != locus.ref)
+            found.append(Place(locus, self._codes_of(locus, texts), self._how(locus, changes), changes))
         return found
 
     def put(self, place: Place, codes: np.ndarray, phase: np.ndarray, sets: np.ndarray | None = None) -> None:
@@ -93,15 +88,15 @@ class Draft:
         own_sets = self._sets_of(locus, sets)
         new_sets = nothing if len(own_sets) == 0 else sets if sets is not None else np.full(self.n, -1, np.int32)
         self.taken.setdefault(locus, Counter())[how] += 1
-        if how in (_FIRST, _REPLACE):
+        if how == _FIRST:
             own_codes[:], own_phase[:] = codes, phase
             if len(own_sets):
                 own_sets[:] = new_sets
-            self.seen[locus] = [place.reading]
+            self.seen[locus] = [place.changes]
             return
         merge = kernels.keep_first if how == _AGAIN else kernels.join_rows
         merge(own_codes, own_phase, own_sets, codes, phase, new_sets, counts)
-        self.seen[locus].append(place.reading)
+        self.seen[locus].append(place.changes)
 
     def no_homozygous_reference(self, locus: Locus) -> None:
         """Set to missing who has the reference allele only."""
@@ -163,23 +158,18 @@ class Draft:
                 f"of {wrong + len(self.taken)}. Give genotypes of GRCh38 (lift them over, or call that build)."
             )
 
-    def _how(self, locus: Locus, reading: Reading) -> str | None:
-        """None where an event of another kind comes behind what was read at the locus."""
+    def _how(self, locus: Locus, changes: frozenset[str]) -> str:
+        """Rows that speak of different ALTs are joined; of rows that share one, or have none, the first is read."""
         earlier = self.seen.get(locus)
         if earlier is None:
             return _FIRST
-        if reading.as_given and not earlier[0].as_given:
-            return None
-        if earlier[0].as_given and not reading.as_given:
-            return _REPLACE
-        own = _changes(locus, reading)
-        known = [_changes(locus, one) for one in earlier]
-        return _JOIN if own and all(known) and not any(own & one for one in known) else _AGAIN
+        apart = bool(changes) and all(earlier) and not any(changes & one for one in earlier)
+        return _JOIN if apart else _AGAIN
 
-    def _codes_of(self, locus: Locus, reading: Reading) -> np.ndarray:
+    def _codes_of(self, locus: Locus, texts: Sequence[str | None]) -> np.ndarray:
         alleles = self.alleles[locus.gene][locus.row]
-        codes = np.zeros(1 + len(reading.texts), np.uint8)
-        for at, text in enumerate(reading.texts, start=1):
+        codes = np.zeros(1 + len(texts), np.uint8)
+        for at, text in enumerate(texts, start=1):
             if text is None:
                 codes[at] = kernels.UNUSABLE
                 continue
@@ -202,8 +192,3 @@ class Draft:
         if value:
             made[:] = value
         return made
-
-
-def _changes(locus: Locus, reading: Reading) -> set[str]:
-    """ALTs of a record that are alleles of the locus other than its REF."""
-    return {text for text in reading.texts if text is not None and text != locus.ref}

@@ -1,8 +1,9 @@
 """Where definitions look, and what a record says there: its alleles written on the REF of the locus.
 
 A record that writes the same change in another way (a longer REF, shared bases at either end, one ALT a line) is read
-as the definition writes it. A change of another kind at the same place, a base at a locus of insertions and deletions
-or the reverse, is another event, and so is one that reaches beyond the locus.
+as the definition writes it. A record that has the position and REF of the locus is taken as given, so that an ALT no
+definition knows is seen as such. Of others, a change of another kind (a base at a locus of insertions and deletions, or
+the reverse) is another event, and so is one that reaches beyond the locus.
 """
 
 from __future__ import annotations
@@ -39,18 +40,6 @@ class Locus:
     def is_of_kind(self, allele: str) -> bool:
         """Whether `allele`, on the REF of the locus, is a change of the kind that the definition expects."""
         return allele in self.alts or (len(allele) != len(self.ref)) == self.is_indel
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a record says at a locus. texts: by its ALTs, the allele on the locus REF; None: symbolic, `*` or with bases
-    that are not known, so that a genotype with it cannot be used; the locus REF: another event, not at this locus.
-
-    as_given: REF is that of the locus, but no ALT is of the kind expected; a record that has one goes before it.
-    """
-
-    texts: tuple[str | None, ...]
-    as_given: bool = False
 
 
 REF_MISMATCH, OTHER_EVENT, UNKNOWN_REF = "ref_mismatch", "other_event", "unknown_ref"
@@ -105,8 +94,12 @@ def loci_of(genes: Iterable[Gene]) -> Loci:
     return Loci(frozen, by_gene)
 
 
-def read_record(locus: Locus, position: int, ref: str, alts: Sequence[str]) -> Reading | str:
-    """What the record at 1-based `position` says at `locus`, or the reason why it says nothing."""
+def read_record(locus: Locus, position: int, ref: str, alts: Sequence[str]) -> tuple[str | None, ...] | str:
+    """By the ALTs of the record at 1-based `position`, the allele on the REF of `locus`; or why it says nothing.
+
+    None: symbolic, `*` or with bases that are not known; a genotype with it cannot be used. The REF of the locus:
+    another event, in a record that has an ALT of the locus too.
+    """
     ref = ref.upper()
     if not _is_sequence(ref):
         return UNKNOWN_REF
@@ -114,15 +107,13 @@ def read_record(locus: Locus, position: int, ref: str, alts: Sequence[str]) -> R
         return REF_MISMATCH
     alts = tuple(alt for alt in alts if alt != ".")
     if position == locus.position and ref == locus.ref:
-        texts = tuple(alt.upper() if _is_sequence(alt.upper()) else None for alt in alts)
-        bases = [text for text in texts if text is not None]
-        return Reading(texts, as_given=bool(bases) and not any(locus.is_of_kind(text) for text in bases))
+        return tuple(alt.upper() if _is_sequence(alt.upper()) else None for alt in alts)
     placed = [_on_locus(locus, position, ref, alt.upper()) if _is_sequence(alt.upper()) else None for alt in alts]
     fitting = [text is not None and text != locus.ref for text in placed]
     if not any(fitting):
         return OTHER_EVENT
     others = [locus.ref if _is_sequence(alt.upper()) else None for alt in alts]
-    return Reading(tuple(text if fits else other for text, fits, other in zip(placed, fitting, others, strict=True)))
+    return tuple(text if fits else other for text, fits, other in zip(placed, fitting, others, strict=True))
 
 
 def _agree(locus: Locus, position: int, ref: str) -> bool:
