@@ -21,7 +21,7 @@ REVISED = {
     "CYP2B6": {"*22", "*24", "*35"},
     "SLCO1B1": {"*39", "*41", "*45"},
 }
-"""Alleles whose function CPIC has revised since its table of March 2024: SLCO1B1*39 was uncertain then and has none now."""
+"""Alleles whose function CPIC has revised since its table of March 2024: SLCO1B1*39 was uncertain then."""
 
 RENAMED = {"Telti, Kobe": "Telti/Kobe"}
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable
 
 from cohelix.errors import InputError
 from cohelix.pgx import names
+from cohelix.pgx.definition import Gene
 from cohelix.pgx.outside.record import Record
 from cohelix.pgx.phenotype import Interpreter, presence
 from cohelix.pgx.phenotype.alleles import Unit, units
@@ -22,6 +24,7 @@ class Checked:
         self.interpreter = interpreter
         self.gene = interpreter.gene
         self.present = bool(presence.markers(self.gene))
+        self.short = _short_names(self.gene, self.interpreter.known)
         self._found: dict[tuple[str, bool], tuple[str, tuple[str, ...]]] = {}
 
     def diplotype(self, text: str, record: Record) -> tuple[str, tuple[str, ...]]:
@@ -55,8 +58,8 @@ class Checked:
             return self._hla(text, record, warnings)
         if names.is_combination(text):
             return names.join(self._allele(part, record, warnings) for part in names.parts(text))
-        if self.gene.ploidy == "MT" and f"m.{text}" in self.interpreter.known:
-            return f"m.{text}"
+        if whole := self.short.get(text):
+            return whole
         found = []
         for unit in units(text):
             base = unit.base
@@ -85,6 +88,19 @@ class Checked:
             f"{record.where.capitalize()}: {self.gene.symbol} has no allele {_shown(allele)} in "
             f"{self.gene.source}/{self.gene.version}.{like} Name it as the definitions do, or leave the row out."
         )
+
+
+def _short_names(gene: Gene, known: Iterable[str]) -> dict[str, str]:
+    """Other ways to write a name, where they are no other's: *2A and c.1905+1G>A of "c.1905+1G>A (*2A)", 1555A>G of
+    "m.1555A>G"."""
+    found: dict[str, list[str]] = {}
+    for name in known:
+        if gene.ploidy == "MT":
+            found.setdefault(name.removeprefix("m."), []).append(name)
+        if parts := re.fullmatch(r"([cg]\..+) \((\*.+)\)", name):
+            for short in parts.groups():
+                found.setdefault(short, []).append(name)
+    return {short: whole[0] for short, whole in found.items() if len(whole) == 1}
 
 
 def _shown(text: str) -> str:
