@@ -29,81 +29,108 @@ REASONS = (
 """Reasons that the kernels count, by index."""
 
 
+_FIRST, _SECOND, _TOKENS, _CALLED, _LOW, _HIGH, _SPLIT, _UNUSABLE, _SET, _DEPTHS, _WITH_READS = range(11)
+"""What is found of one genotype: its first two alleles, how many are written and called, the lowest and highest, a
+slash, one that cannot be used; its phase set; depths, and how many are above zero."""
+
+
 @kernel
 def read_line(
-    line: np.ndarray, codes_of: np.ndarray, ploidy: int, ps_field: int, ad_field: int, n_alleles: int,
-    codes: np.ndarray, phase: np.ndarray, sets: np.ndarray, counts: np.ndarray,
+    line: np.ndarray, codes_of: np.ndarray, ploidy: int, fields: tuple[int, int], codes: np.ndarray, phase: np.ndarray,
+    sets: np.ndarray, counts: np.ndarray,
 ) -> int:  # fmt: skip
     """Read the sample columns `line` uint8 of a VCF line (GT first) into codes, phase uint8 (n,) and sets int32 (n,).
 
-    ps_field, ad_field: places of PS and AD in FORMAT, 0 for none; sets: phase set of a phased genotype, -1 none. counts
-    int64 grow. Returns -1, or the index of the first column that cannot be read (n: columns are left over).
+    fields: places of PS and AD in FORMAT, 0 for none; sets: phase set of a phased genotype, -1 none. counts int64 grow.
+    Returns -1, or the index of the first column that cannot be read (n: columns are left over).
     """
     at, size, n = 0, line.size, codes.size
+    found = np.empty(11, np.int64)
     for sample in range(n):
         if at > size or (sample > 0 and line[at - 1] != 9):
             return sample
-        first, second, tokens, called, split = -1, -1, 0, 0, False
-        low, high, unusable = 0, 0, False
-        while True:
-            value = -1
-            if at < size and line[at] == 46:
-                at += 1
-            else:
-                value, digits = 0, 0
-                while at < size and 48 <= line[at] <= 57:
-                    value = min(value * 10 + int(np.int64(line[at])) - 48, 32767)
-                    digits += 1
-                    at += 1
-                if digits == 0 or value >= n_alleles:
-                    return sample
-                low, high = (value, value) if called == 0 else (min(low, value), max(high, value))
-                called += 1
-                unusable = unusable or codes_of[value] == UNUSABLE
-            if tokens == 0:
-                first = value
-            elif tokens == 1:
-                second = value
-            tokens += 1
-            if at < size and (line[at] == 47 or line[at] == 124):
-                split = split or line[at] == 47
-                at += 1
-                continue
-            break
-        if at < size and line[at] != 58 and line[at] != 9:
+        if ploidy != HAPLOID and at + 3 <= size and (at + 3 == size or line[at + 3] == 9):
+            # nearly all there is: two alleles of one digit
+            first, second, separator = np.int64(line[at]) - 48, np.int64(line[at + 2]) - 48, line[at + 1]
+            plain = 0 <= first <= 9 and 0 <= second <= 9 and (separator == 47 or separator == 124)
+            if plain and first < codes_of.size and second < codes_of.size:
+                if codes_of[first] != UNUSABLE and codes_of[second] != UNUSABLE:
+                    codes[sample] = codes_of[first] | codes_of[second] << 4
+                    phase[sample] = UNPHASED if separator == 47 else PHASED
+                    if sets.size > 0:
+                        sets[sample] = -1
+                    at += 4
+                    continue
+        at = _read_gt(line, at, codes_of, found)
+        if at < 0 or (at < size and line[at] != 58 and line[at] != 9):
             return sample
-        field, depths, with_reads, group = 0, 0, 0, -1
-        while at < size and line[at] != 9:
-            if line[at] == 58:
-                field += 1
-                at += 1
-                if (field == ps_field or field == ad_field) and at < size:
-                    begin = at
-                    while at < size and line[at] != 58 and line[at] != 9:
-                        at += 1
-                    if field == ps_field:
-                        group = _phase_set(line, begin, at)
-                    else:
-                        depths, with_reads = _depths(line, begin, at)
-            else:
-                at += 1
-        at += 1
+        at = _read_fields(line, at, fields, found) + 1
+        split = found[_SPLIT] == 1
         phase[sample] = UNPHASED if split else PHASED
         if sets.size > 0:
-            sets[sample] = -1 if split else group
-        if tokens > 2:
-            counts[MORE_COPIES] += 1
-        if called == 0:
-            codes[sample] = NO_CALL
-        elif unusable:
-            codes[sample] = NO_CALL
+            sets[sample] = -1 if split else found[_SET]
+        counts[MORE_COPIES] += found[_TOKENS] > 2
+        codes[sample] = NO_CALL
+        if found[_CALLED] == 0:
+            continue
+        if found[_UNUSABLE] == 1:
             counts[SYMBOLIC] += 1
-        elif low != high and depths == n_alleles and with_reads == 1:
-            codes[sample] = NO_CALL
+        elif found[_LOW] != found[_HIGH] and found[_DEPTHS] == codes_of.size and found[_WITH_READS] == 1:
             counts[DEPTHS] += 1
         else:
-            codes[sample] = _code(codes_of, first, second, ploidy, counts)
+            codes[sample] = _code(codes_of, found[_FIRST], found[_SECOND], ploidy, counts)
     return -1 if at > size else n
+
+
+@kernel
+def _read_gt(line: np.ndarray, at: int, codes_of: np.ndarray, found: np.ndarray) -> int:
+    """Read GT from `at` on into `found`; where it ends, or -1 where it is none."""
+    size = line.size
+    found[:] = 0
+    found[_FIRST] = found[_SECOND] = found[_SET] = -1
+    while True:
+        value = -1
+        if at < size and line[at] == 46:
+            at += 1
+        else:
+            value, digits = 0, 0
+            while at < size and 48 <= line[at] <= 57:
+                value = min(value * 10 + int(np.int64(line[at])) - 48, 32767)
+                digits += 1
+                at += 1
+            if digits == 0 or value >= codes_of.size:
+                return -1
+            found[_LOW] = value if found[_CALLED] == 0 else min(found[_LOW], value)
+            found[_HIGH] = max(found[_HIGH], value)
+            found[_CALLED] += 1
+            if codes_of[value] == UNUSABLE:
+                found[_UNUSABLE] = 1
+        if found[_TOKENS] < 2:
+            found[_FIRST + found[_TOKENS]] = value
+        found[_TOKENS] += 1
+        if at >= size or (line[at] != 47 and line[at] != 124):
+            return at
+        if line[at] == 47:
+            found[_SPLIT] = 1
+        at += 1
+
+
+@kernel
+def _read_fields(line: np.ndarray, at: int, fields: tuple[int, int], found: np.ndarray) -> int:
+    """Read the fields behind GT that are asked for; where the column ends."""
+    size, field = line.size, 0
+    while at < size and line[at] != 9:
+        field += line[at] == 58
+        at += 1
+        if line[at - 1] == 58 and (field == fields[0] or field == fields[1]):
+            begin = at
+            while at < size and line[at] != 58 and line[at] != 9:
+                at += 1
+            if field == fields[0]:
+                found[_SET] = _phase_set(line, begin, at)
+            else:
+                found[_DEPTHS], found[_WITH_READS] = _depths(line, begin, at)
+    return at
 
 
 @kernel

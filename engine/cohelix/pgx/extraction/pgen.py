@@ -62,6 +62,7 @@ def read(
                 reader.read_alleles_and_phasepresent(variant.index, pairs, phased)
             except RuntimeError as error:
                 raise plink._damaged() from error
+            phased &= pairs[::2] != pairs[1::2]  # pgenlib says phased of homozygous genotypes, whatever the file
             any_phase = any_phase or bool(phased.any())
             for place in places:
                 kernels.place_pairs(

@@ -74,10 +74,9 @@ def read(lines: Iterator[bytes], header: Header, text: str, draft: Draft, *, che
         ps, ad = (names.index(name) if name in names else 0 for name in (b"PS", b"AD"))
         columns = np.frombuffer(rest[5], np.uint8)
         for place in draft.places(contig, position, ref, alts):
-            counts = draft.counts[place.locus.gene]
             bad = kernels.read_line(
-                columns, place.codes_of, place.locus.ploidy, ps, ad if use_depths else 0, len(place.codes_of),
-                codes, phase, sets if ps else sets[:0], counts,
+                columns, place.codes_of, place.locus.ploidy, (ps, ad if use_depths else 0), codes, phase,
+                sets if ps else sets[:0], draft.counts[place.locus.gene],
             )  # fmt: skip
             if bad >= 0:
                 raise InputError(
