@@ -326,7 +326,8 @@ def phase_of_homozygous(codes: np.ndarray, phase: np.ndarray) -> None:
         whole = True
         for row in range(codes.shape[0]):
             code = codes[row, sample]
-            if code != NO_CALL and (code & 15) != code >> 4 and phase[row, sample] == UNPHASED:
+            two = code != NO_CALL and code >> 4 != ABSENT
+            if two and (code & 15) != code >> 4 and phase[row, sample] == UNPHASED:
                 whole = False
         for row in range(codes.shape[0]):
             code = codes[row, sample]

@@ -119,6 +119,8 @@ def read_record(locus: Locus, position: int, ref: str, alts: Sequence[str]) -> t
 def _agree(locus: Locus, position: int, ref: str) -> bool:
     """Whether both REF have the same bases where they overlap."""
     low, high = max(locus.position, position), min(locus.position + len(locus.ref), position + len(ref))
+    if low >= high:
+        return True
     return locus.ref[low - locus.position : high - locus.position] == ref[low - position : high - position]
 
 
