@@ -56,7 +56,7 @@ def rows(
         answers = pa.concat_tables([answers, outside.answers.select(answers.column_names)])
         told = pa.concat_tables([told, outside.meanings.select(told.column_names)])
     seen = _seen(gene, solved.patterns)
-    said = _said(answers)
+    said = _said(answers, told)
     source = SOURCES.index("snv_only" if gene.symbol == WITHOUT_STRUCTURE else "matcher")
     confidence = _confidence(said, answer, seen, pattern, source)
     by_answer, by_pattern = pa.array(answer), pa.array(pattern)
@@ -158,37 +158,41 @@ def _undocumented(
 
 @dataclass(frozen=True)
 class _Said:
-    """Of r answers. status (r,): place in `STATUSES`. n_candidates (r,). calls: list<string> (r,), the call."""
+    """Of r answers. status (r,): place in `STATUSES`. calls: list<string> (r,), the call; n_called (r,): how many,
+    a phenotype that is stated alone being one."""
 
     status: np.ndarray
     n_candidates: np.ndarray
+    n_called: np.ndarray
     calls: pa.Array
 
 
-def _said(answers: pa.Table) -> _Said:
+def _said(answers: pa.Table, told: pa.Table) -> _Said:
     listed = _whole(answers.column("diplotypes"))
     top = answers.column("n_top").to_pylist()
     status = [STATUSES.index(one) for one in answers.column("status").to_pylist()]
     calls = [names[: top[row] or 0] for row, names in enumerate(listed.to_pylist())]
     count = np.diff(listed.offsets.to_numpy())
-    return _Said(np.array(status, np.int64), count, pa.array(calls, pa.list_(pa.string())))
+    reported = told.column("reported").to_pylist()  # another program may state a phenotype alone
+    n_called = np.array([len(one) or len(reported[row] or ()) for row, one in enumerate(calls)], np.int64)
+    return _Said(np.array(status, np.int64), count, n_called, pa.array(calls, pa.list_(pa.string())))
 
 
 def _confidence(said: _Said, answer: np.ndarray, seen: _Seen, pattern: np.ndarray, source: int) -> np.ndarray:
-    """Place in `CONFIDENCES` (n,): the worst that holds. -1 for a single diplotype of another program."""
+    """Place in `CONFIDENCES` (n,): the worst that holds. -1: a single diplotype of another program."""
     place = {name: rank for rank, name in enumerate(CONFIDENCES)}
     status = said.status[answer]
     elsewhere = status == STATUSES.index("outside")
     phase = seen.phase[pattern]
     open_phase = (phase == PHASES.index("unphased")) | (phase == PHASES.index("phase_sets"))
     assumed = open_phase & ((said.n_candidates[answer] > 1) | (status == STATUSES.index("haplotypes")))
-    several = np.array([len(one) > 1 for one in said.calls.to_pylist()], bool)[answer]
-    nothing = ~np.isin(status, [STATUSES.index(one) for one in _CALLED])
+    n_called = said.n_called[answer]
+    nothing = ~np.isin(status, [STATUSES.index(one) for one in _CALLED]) | (elsewhere & (n_called == 0))
     found = np.where(elsewhere, -1, place["high"])
     for holds, name in (
         ((seen.n_missing[pattern] > 0) & ~elsewhere, "missing_positions"),
         (assumed & ~elsewhere, "phase_assumed"),
-        (several, "ambiguous"),
+        (n_called > 1, "ambiguous"),
         (~elsewhere & (source == SOURCES.index("snv_only")), "snv_only"),
         (nothing, "none"),
     ):
@@ -219,14 +223,15 @@ def _only_outside(
         return CALLS.empty_table()
     row = _Outer(outer.row[person])
     answer, n = row.answer(outside), len(person)
-    said = _said(outside.answers)
-    several = np.array([len(one) > 1 for one in said.calls.to_pylist()], bool)[answer]
+    said = _said(outside.answers, outside.meanings)
+    n_called = said.n_called[answer]
+    confidence = np.where(n_called > 1, CONFIDENCES.index("ambiguous"), CONFIDENCES.index("none"))
     empty = pa.ListArray.from_arrays(pa.array(np.zeros(n + 1, np.int32)), pa.array([], pa.string()))
     columns = _of_answers(outside.answers, outside.meanings, said, pa.array(answer)) | {
         "sample_id": sample_ids,
         "source": _named(np.full(n, SOURCES.index("outside")), SOURCES),
         "copy_number": row.copy_number(outside),
-        "confidence": _named(np.full(n, CONFIDENCES.index("ambiguous")), CONFIDENCES, ~several),
+        "confidence": _named(confidence, CONFIDENCES, n_called == 1),
         "n_positions": np.zeros(n, np.int32),
         "n_missing": np.zeros(n, np.int32),
         "missing": empty.cast(pa.list_(pa.int32())),
