@@ -24,10 +24,10 @@ _OUTSIDE = {"HLA-A": "chr6", "HLA-B": "chr6", "MT-RNR1": "chrM"}
 ATTRIBUTION = """\
 The tables in this folder are facts about pharmacogenes published by ClinPGx (formerly PharmGKB), CPIC and PharmVar, and
 distributed with PharmCAT. They were converted to tables; nothing else was changed. ClinPGx and PharmVar content is
-licensed under the Creative Commons Attribution-ShareAlike 4.0 International licence (CC BY-SA 4.0); so are these tables:
-https://creativecommons.org/licenses/by-sa/4.0/legalcode. CPIC content is dedicated to the public domain (CC0 1.0), and
-CPIC asks to be named: https://cpicpgx.org. The licence of cohelix's code does not extend to this folder, nor does this
-one to the code.
+licensed under the Creative Commons Attribution-ShareAlike 4.0 International licence (CC BY-SA 4.0), and so are these
+tables: https://creativecommons.org/licenses/by-sa/4.0/legalcode. CPIC content is dedicated to the public domain
+(CC0 1.0), and CPIC asks to be named: https://cpicpgx.org. The licence of cohelix's code does not extend to this folder,
+nor does this one to the code.
 
 ClinPGx: https://www.clinpgx.org. PharmVar: https://www.pharmvar.org.
 PharmCAT: https://github.com/PharmGKB/PharmCAT.
