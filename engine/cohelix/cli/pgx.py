@@ -67,17 +67,17 @@ def genes(
         str | None, typer.Option("--reference", help="Source and version of the definitions. Default: the newest.")
     ] = None,
 ) -> None:
-    """List the genes of a reference: how each is called, positions, alleles.
+    """List the genes of a reference: how each is called, positions, alleles (others: of outside calls).
 
     Example: cohelix pgx genes
     """
     from cohelix.pgx.reference import load
     from cohelix.pgx.schema import CallParams
 
-    typer.echo("gene\tcontig\tploidy\tmethod\tpositions\talleles\tdefinition")
+    typer.echo("gene\tcontig\tploidy\tmethod\tpositions\talleles\tother_alleles\tdefinition")
     for symbol, gene in sorted(load(reference or CallParams().reference).items()):
-        alleles = len(gene.alleles) + len(gene.functions_only)
-        known = [symbol, gene.contig, gene.ploidy, gene.method, len(gene.positions), alleles]
+        numbers = [len(gene.positions), len(gene.alleles), len(gene.functions_only)]
+        known = [symbol, gene.contig, gene.ploidy, gene.method, *numbers]
         typer.echo("\t".join(map(str, [*known, f"{gene.source}/{gene.version}"])))
 
 
@@ -142,3 +142,25 @@ def export(
         raise ConfigError("rows of MEASUREMENT are of persons: give --links, a table of sample_id and person_id.")
     else:
         write_measurement(calls, out, links=links, date=date, first_id=first_id)
+
+
+@app.command()
+def import_reference(
+    definitions: Annotated[str, typer.Option("--definitions", help="Folder of PharmCAT's <GENE>_translation.json.")],
+    out: Folder,
+    phenotypes: Annotated[str | None, typer.Option("--phenotypes", help="Folder of PharmCAT's <GENE>.json.")] = None,
+    functions: Annotated[
+        str | None, typer.Option("--functions", help="Table of alleles' functions, of genes without a phenotype file.")
+    ] = None,
+    rules: Annotated[
+        str | None, typer.Option("--rules", help="Table of phenotype rules, of genes without a phenotype file.")
+    ] = None,
+) -> None:
+    """The tables that star alleles are called by, from a version of PharmCAT's files.
+
+    Example: cohelix pgx import-reference --definitions definitions/ --phenotypes phenotypes/ -o made
+    """
+    from cohelix.pgx.reference.importing import import_reference as run
+
+    counts = run(definitions, phenotypes, out, functions=functions, rules=rules)
+    typer.echo(", ".join(f"{number} {what}" for what, number in counts.items()))

@@ -51,6 +51,12 @@ def genotypes_of(
         raise ReferenceMismatch(
             f"star alleles are defined on {_BUILD}, and the call store is of {opened.build}. Give gVCFs of {_BUILD}."
         )
+    names = {genome.plain_name(contig.name): contig.name for contig in opened.contigs()}
+    genes = {symbol: gene for symbol, gene in genes.items() if genome.plain_name(gene.contig) in names}
+    if not genes:
+        raise InputError(
+            "expected a call store with a contig of one of the genes, found none. Name genes that lie on its contigs."
+        )
     check_reference(genes, fasta)
     root, said = str(work / "target.callset"), work / _MADE
     made_of = dataset.digest_of([commit.version, commit.provenance, _stat(fasta), _stat(sexes), sorted(genes)])
@@ -58,7 +64,7 @@ def genotypes_of(
         if said.is_file() and json.loads(said.read_bytes()) == {"of": made_of}:
             return root
         storage.remove_tree(root)
-    listed = _write_sites(genes, opened, work / "sites.tsv")
+    listed = _write_sites(genes, names, work / "sites.tsv")
     call(target, root, CallParams(), runtime, sites=listed, only_sites=True, fasta=fasta, sexes=sexes)
     storage.write(str(said), dataset.canonical_json({"of": made_of}))
     return root
@@ -81,18 +87,12 @@ def _alts(place: Position) -> set[str]:
     return single | {alt for alt in place.alts if alt.isalpha()}
 
 
-def _write_sites(genes: dict[str, Gene], opened: store.CallStore, path: Path) -> str:
-    """A table of the sites on contigs of the store, under the store's names of them."""
-    names = {genome.plain_name(contig.name): contig.name for contig in opened.contigs()}
+def _write_sites(genes: dict[str, Gene], names: dict[str, str], path: Path) -> str:
+    """A table of the sites; names: those of contigs in the store, by plain name."""
     lines = [
         "\t".join([names[genome.plain_name(contig)], str(position), ref, alt])
         for contig, position, ref, alt in sites_of(genes)
-        if genome.plain_name(contig) in names
     ]
-    if not lines:
-        raise InputError(
-            "expected a call store with a contig of one of the genes, found none. Name genes that lie on its contigs."
-        )
     storage.write(str(path), "\n".join(["contig\tposition\tref\talt", *lines, ""]).encode())
     return str(path)
 
