@@ -57,7 +57,8 @@ class ExtraSites:
             haplotype = self._stars.draw(gene, founder, source)
             found.star[gene] = haplotype
             if haplotype is not None and haplotype.variants:
-                found.sites.setdefault(region.index, []).extend(self._stars.extras(gene, haplotype))
+                for index, extra in self._stars.extras(gene, haplotype):
+                    found.sites.setdefault(index, []).append(extra)
 
     def _place_rare(self, found: OfFounder, founder: int) -> None:
         """Rare sites keep clear of the panel's sites and of one another, so that no deletion hides another site."""

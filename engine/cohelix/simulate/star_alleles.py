@@ -4,7 +4,8 @@ The table has one row for each variant of a named haplotype: gene, allele, conti
 frequency of the haplotype in each of SOURCES (equal in all its rows). A row without position (".") names a haplotype
 without variants. `copies` is the number of copies of the gene: 0 for a deletion, 2 for a duplication; `start` and
 `end` (1-based, both ends in) are those of the gene, for rows whose copies are not 1. What the frequencies of a gene
-leave over is the reference haplotype.
+leave over is the reference haplotype. Rows whose alt and frequencies are "." name it, and state bases of the reference:
+made genomes have them, and nothing but the named haplotypes varies there.
 """
 
 from __future__ import annotations
@@ -25,14 +26,17 @@ from cohelix.simulate.regions import Region, contigs
 from cohelix.simulate.streams import stream
 
 COLUMNS = ("gene", "allele", "contig", "position", "ref", "alt", "copies", "start", "end", *SOURCES)
+BUILT_IN = {"example": "1", "pharmacogenes": "2"}
+"""Tables that come with cohelix: a few variants of six genes, and pharmacogenes as their definitions have them."""
 FLANK = 1_000  # bases about a gene's variants that are made when no region holds them
-REFERENCE = "*1"  # what the haplotype that is left over is called
+WHOLE = 25_000  # bases: variants of a gene within this many are in one stretch, others where their flanks meet
+REFERENCE = "*1"  # what the haplotype that is left over is called, where no row names it
 
 
 @dataclass(frozen=True)
 class Named:
-    """A named haplotype: variants (contig, 0-based position, ref, alt); frequency (6,) by source; gene copies; gene
-    [start, end) where copies are not 1."""
+    """A named haplotype: variants (0-based position, ref, alt); frequency (6,) by source; gene copies; gene
+    [start, end) where copies are not 1. bases (0-based position, ref): of the reference haplotype alone."""
 
     gene: str
     name: str
@@ -42,11 +46,24 @@ class Named:
     copies: int
     start: int
     end: int
+    bases: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def is_reference(self) -> bool:
+        return bool(self.bases)
+
+    @property
+    def places(self) -> list[tuple[int, int]]:
+        """[start, end) of what the reference must have: variants, bases, and the gene where its copies vary."""
+        found = [(position, position + len(ref)) for position, ref, _ in self.variants]
+        found += [(position, position + len(ref)) for position, ref in self.bases]
+        return found + ([(self.start, self.end)] if self.copies != 1 else [])
 
 
 def read_table(path: str) -> dict[str, list[Named]]:
     """Named haplotypes by gene. Raises ConfigError for a table that cannot be placed."""
-    source = reference_path("simulate", "star_alleles", "1", "star_alleles.tsv") if path == "example" else Path(path)
+    known = BUILT_IN.get(path)
+    source = reference_path("simulate", "star_alleles", known, "star_alleles.tsv") if known else Path(path)
     try:
         with source.open(newline="", encoding="utf-8") as handle:
             lines = (line for line in handle if not line.startswith("#"))
@@ -70,6 +87,8 @@ def read_table(path: str) -> dict[str, list[Named]]:
             raise ConfigError(f"the table of star alleles: frequencies of {gene} add up to {total.max():.3f}, above 1.")
         if len({haplotype.contig for haplotype in haplotypes}) != 1:
             raise ConfigError(f"the table of star alleles: {gene} lies on more than one contig.")
+        if sum(haplotype.is_reference for haplotype in haplotypes) > 1:
+            raise ConfigError(f"the table of star alleles: expected one reference haplotype of {gene}, found two.")
         if not stretches({gene: haplotypes}):
             raise ConfigError(f"the table of star alleles: expected a variant or a change of copies of {gene}.")
     return found
@@ -79,8 +98,9 @@ def _named(rows: list[tuple[int, dict[str, str]]]) -> Named:
     first_number, first = rows[0]
     where = f"the table of star alleles, row {first_number}"
     lengths = {contig.name: contig.length for contig in contigs()}
+    reference = first["position"] != "." and first["alt"] == "."
     try:
-        frequency = tuple(float(first[source]) for source in SOURCES)
+        frequency = (0.0,) * len(SOURCES) if reference else tuple(float(first[source]) for source in SOURCES)
         copies = int(first["copies"])
         start, end = (int(first["start"]) - 1, int(first["end"])) if copies != 1 else (0, 0)
         variants = [(int(r["position"]) - 1, r["ref"], r["alt"]) for _, r in rows if r["position"] != "."]
@@ -98,59 +118,83 @@ def _named(rows: list[tuple[int, dict[str, str]]]) -> Named:
     if copies != 1 and not 0 <= start < end <= lengths[first["contig"]]:
         raise ConfigError(f"{where}: expected the start and end of the gene on its contig, in this order.")
     variants.sort()
-    if any(position + len(ref) > after for (position, ref, _), (after, _, _) in pairwise(variants)):
+    _check_variants(where, variants, lengths[first["contig"]], reference=reference)
+    if reference:
+        if copies != 1 or any(first[source] != "." for source in SOURCES):
+            raise ConfigError(f"{where}: expected one copy and no frequencies ('.') of a reference haplotype.")
+        bases = tuple((position, ref) for position, ref, _ in variants)
+        return Named(first["gene"], first["allele"], first["contig"], (), frequency, 1, 0, 0, bases)
+    return Named(first["gene"], first["allele"], first["contig"], tuple(variants), frequency, copies, start, end)
+
+
+def _check_variants(where: str, variants: list[tuple[int, str, str]], length: int, *, reference: bool) -> None:
+    """Of a haplotype, sorted, on a contig of `length` bases. The bases of a reference haplotype may overlap."""
+    if not reference and any(p + len(ref) > after for (p, ref, _), (after, _, _) in pairwise(variants)):
         raise ConfigError(f"{where}: expected variants of one haplotype that do not overlap.")
     for position, ref, alt in variants:
-        if ref == alt or not ref or not alt or set(ref + alt) - set("ACGT"):
+        if (alt == ".") != reference:
+            raise ConfigError(f"{where}: expected '.' as alt in all rows of a reference haplotype, and in no other.")
+        if ref == alt or not ref or not alt or set(ref + (alt if alt != "." else "")) - set("ACGT"):
             raise ConfigError(f"{where}: expected two alleles of A, C, G and T.")
-        if position < 0 or position + len(ref) > lengths[first["contig"]]:
+        if position < 0 or position + len(ref) > length:
             raise ConfigError(f"{where}: expected a position on the contig.")
-        if (len(ref) > 1 or len(alt) > 1) and (ref[0] != alt[0] or min(len(ref), len(alt)) > 1):
+        indel = not reference and (len(ref) > 1 or len(alt) > 1)
+        if indel and (ref[0] != alt[0] or min(len(ref), len(alt)) > 1):
             raise ConfigError(
                 f"{where}: expected one base for another, or an insertion or deletion after the base before it, "
                 "as VCF has it."
             )
-    return Named(
-        first["gene"], first["allele"], first["contig"], tuple(sorted(variants)), frequency, copies, start, end
-    )
 
 
 def stretches(table: dict[str, list[Named]]) -> list[tuple[str, int, int]]:
-    """(contig, start, end) that each gene needs."""
+    """(contig, start, end) that the genes need: one for most, several for a gene whose variants lie far apart."""
     found = []
     for haplotypes in table.values():
-        places = [p for h in haplotypes for v in h.variants for p in (v[0], v[0] + len(v[1]))]
-        places += [p for h in haplotypes if h.copies != 1 for p in (h.start, h.end)]
-        if places:
-            contig = haplotypes[0].contig
-            length = next(known.length for known in contigs() if known.name == contig)
-            found.append((contig, max(min(places) - FLANK, 0), min(max(places) + FLANK, length)))
+        places = sorted(place for haplotype in haplotypes for place in haplotype.places)
+        contig = haplotypes[0].contig
+        length = next(known.length for known in contigs() if known.name == contig)
+        together = bool(places) and max(end for _, end in places) - places[0][0] <= WHOLE
+        joined: list[list[int]] = []
+        for start, end in places:
+            if joined and (together or start - joined[-1][1] <= 2 * FLANK):
+                joined[-1][1] = max(joined[-1][1], end)
+            else:
+                joined.append([start, end])
+        found += [(contig, max(start - FLANK, 0), min(end + FLANK, length)) for start, end in joined]
     return found
 
 
 class StarAlleles:
-    """Draws and places the named haplotypes of all genes that lie in the made regions."""
+    """Draws and places the named haplotypes of all genes that lie in the made regions.
+
+    regions_of: of each gene. region: the one of them that holds its first base, or the gene where its copies vary.
+    """
 
     def __init__(self, table: dict[str, list[Named]], regions: Sequence[Region], seed: int) -> None:
         self._seed = seed
         self.genes = list(table)
-        self.haplotypes = [table[gene] for gene in self.genes]
-        self.region = [_region_of(table[gene], regions) for gene in self.genes]
+        self.haplotypes = [[haplotype for haplotype in table[gene] if not haplotype.is_reference] for gene in table]
+        self.references = [next((one.name for one in table[gene] if one.is_reference), REFERENCE) for gene in table]
+        self.regions_of = [_regions_of(table[gene], regions) for gene in table]
+        self.region = [
+            _home(haplotypes, homes) for haplotypes, homes in zip(self.haplotypes, self.regions_of, strict=True)
+        ]
+        self._bases: dict[str, dict[int, str]] = {}
+        for haplotype in (one for haplotypes in table.values() for one in haplotypes):
+            on_contig = self._bases.setdefault(haplotype.contig, {})
+            for position, ref in [*haplotype.bases, *((v[0], v[1]) for v in haplotype.variants)]:
+                for place, base in enumerate(ref, start=position):
+                    if on_contig.setdefault(place, base) != base:
+                        raise ConfigError("the table of star alleles: two rows state different reference bases.")
 
     def genes_in(self, region: int) -> list[int]:
-        """Numbers of the genes that lie in a region."""
+        """Numbers of the genes whose first base, or whose copies, lie in a region."""
         return [gene for gene, home in enumerate(self.region) if home.index == region]
 
     def placed(self, region: Region) -> list[tuple[int, str]]:
-        """(offset, ref) of the variants in a region: where its reference must have these bases, and no other site."""
-        found: dict[int, str] = {}
-        for haplotypes, home in zip(self.haplotypes, self.region, strict=True):
-            if home.index == region.index:
-                for position, ref, _ in (v for h in haplotypes for v in h.variants):
-                    for k, base in enumerate(ref):
-                        if found.setdefault(position - region.start + k, base) != base:
-                            raise ConfigError("the table of star alleles: two rows state different reference bases.")
-        return sorted(found.items())
+        """(offset, base) of the stated bases in a region: its reference has them, and no other site."""
+        known = self._bases.get(region.contig.name, {})
+        return sorted((at - region.start, base) for at, base in known.items() if region.start <= at < region.end)
 
     def draw(self, gene: int, founder: int, source: int) -> Named | None:
         """What a founder haplotype of `source` has of a gene; None for the reference haplotype."""
@@ -161,19 +205,30 @@ class StarAlleles:
                 return haplotype
         return None
 
-    def extras(self, gene: int, haplotype: Named) -> list[Extra]:
-        """The variants of a named haplotype, by offset in the gene's region."""
-        begin = self.region[gene].start
-        return [Extra(position - begin, ref, alt) for position, ref, alt in haplotype.variants]
+    def extras(self, gene: int, haplotype: Named) -> list[tuple[int, Extra]]:
+        """(region, variant) of a named haplotype, by offset in the region."""
+        found = []
+        for position, ref, alt in haplotype.variants:
+            home = next(one for one in self.regions_of[gene] if one.start <= position < one.end)
+            found.append((home.index, Extra(position - home.start, ref, alt)))
+        return found
 
 
-def _region_of(haplotypes: list[Named], regions: Sequence[Region]) -> Region:
-    contig = haplotypes[0].contig
-    ((_, start, end),) = stretches({"": haplotypes})
-    for region in regions:
-        if region.contig.name == contig and region.start <= start and end <= region.end:
-            return region
-    raise ConfigError(
-        f"{haplotypes[0].gene} (with {FLANK:,} bases about it) lies in none of the regions. "
-        "Add a region for it, or leave it out of the table of star alleles."
-    )
+def _home(haplotypes: list[Named], homes: list[Region]) -> Region:
+    spans = [haplotype.start for haplotype in haplotypes if haplotype.copies != 1]
+    return next((home for home in homes if spans and home.start <= spans[0] < home.end), homes[0])
+
+
+def _regions_of(haplotypes: list[Named], regions: Sequence[Region]) -> list[Region]:
+    found = []
+    for contig, start, end in stretches({"": haplotypes}):
+        holding = (r for r in regions if r.contig.name == contig and r.start <= start and end <= r.end)
+        home = next(holding, None)
+        if home is None:
+            raise ConfigError(
+                f"{haplotypes[0].gene} (with {FLANK:,} bases about it) lies in none of the regions. "
+                "Add a region for it, or leave it out of the table of star alleles."
+            )
+        if home not in found:
+            found.append(home)
+    return found

@@ -221,9 +221,9 @@ def _kinship(genomes: Genomes, persons: list[Person]) -> pa.Table:
 def _stars(context: Context, genomes: Genomes, persons: list[Person], of_person: list[int]) -> pa.Table:
     found = [genomes.stars(human) for human in range(len(genomes.humans))]
     rows = [
-        (person.number, context.stars.genes[gene], copy, allele, copies)
+        (person.number, context.stars.genes[gene], copy, allele, copies, crossed)
         for person, human in zip(persons, of_person, strict=True)
-        for gene, copy, allele, copies in found[human]
+        for gene, copy, allele, copies, crossed in found[human]
     ]
     schema = TABLES["star_alleles"]
     columns = list(zip(*rows, strict=True)) or [()] * len(schema)

@@ -15,6 +15,7 @@ from cohelix.simulate.inheritance import Inheritance
 from cohelix.simulate.people.pedigree import Block
 from cohelix.simulate.people.person import Human
 from cohelix.simulate.regions import BUILD, Region
+from cohelix.simulate.star_alleles import Named
 
 COPY, START, END, FOUNDER, ROW = range(5)
 """Columns of pieces."""
@@ -87,15 +88,21 @@ class Genomes:
                 found.append((*span, sum(copies) / present))
         return found
 
-    def stars(self, human: int) -> list[tuple[int, int, str, int]]:
-        """(gene, copy, named haplotype, gene copies) of all genes."""
+    def stars(self, human: int) -> list[tuple[int, int, str, int, bool]]:
+        """(gene, copy, named haplotype, gene copies, whether a crossover put another one's variants on it)."""
         found = []
         for gene in range(len(self.context.stars.genes)):
             for copy, founder in enumerate(self._founders_of_gene(human, gene)):
                 star = self.extras.of(founder, self.inheritance).star[gene]
-                name, copies = ("*1", 1) if star is None else (star.name, star.copies)
-                found.append((gene, copy, name, copies))
+                name, copies = (self.context.stars.references[gene], 1) if star is None else (star.name, star.copies)
+                found.append((gene, copy, name, copies, self._crossed(human, gene, copy, star)))
         return found
+
+    def _crossed(self, human: int, gene: int, copy: int, star: Named | None) -> bool:
+        """Whether a copy of a gene is of founders that have other named haplotypes as well."""
+        pieces = [self.mosaics[human][region.index] for region in self.context.stars.regions_of[gene]]
+        founders = {founder for piece in pieces for founder in piece[piece[:, COPY] == copy, FOUNDER].tolist()}
+        return any(self.extras.of(founder, self.inheritance).star[gene] is not star for founder in founders)
 
     def _founders_of_gene(self, human: int, gene: int) -> list[int]:
         """Of each copy. A crossover inside a gene leaves it to the haplotype that has its first base."""

@@ -27,6 +27,7 @@ from cohelix.simulate.cohort import stages
 from cohelix.simulate.cohort.block import make_people
 from cohelix.simulate.cohort.context import SCRATCH
 from cohelix.simulate.cohort.plan import Plan
+from cohelix.simulate.star_alleles import BUILT_IN
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -90,7 +91,7 @@ def _write_record(folder: Path, plan: Plan) -> None:
 def record_of(plan: Plan) -> dict[str, Any]:
     """Provenance: version, settings, seed."""
     inputs = []
-    if plan.wishes.cohort.star_alleles not in ("", "example"):
+    if plan.wishes.cohort.star_alleles not in ("", *BUILT_IN):
         content = Path(plan.wishes.cohort.star_alleles).read_bytes()
         inputs.append(("star alleles", hashlib.sha256(content).hexdigest()))
     params = asdict(plan.wishes) | {"persons": plan.n_persons}

@@ -38,10 +38,11 @@ TABLES = {
          ("contamination", pa.float32()), ("contaminant", pa.int32()), ("swapped_with", pa.int32()),
          ("failed", pa.bool_())]
     ),
-    # One row a person, gene and copy of it. copies: of the gene on that haplotype.
+    # One row a person, gene and copy of it. copies: of the gene on that haplotype. crossed: a crossover inside the gene
+    # made the haplotype one of two named ones (allele is that of its first base).
     "star_alleles": pa.schema(
         [("person", pa.int32()), ("gene", pa.string()), ("copy", pa.int8()), ("allele", pa.string()),
-         ("copies", pa.int8())]
+         ("copies", pa.int8()), ("crossed", pa.bool_())]
     ),
 }  # fmt: skip
 
