@@ -56,7 +56,10 @@ def read(lines: Iterator[bytes], header: Header, text: str, draft: Draft, *, che
     for line in lines:
         fields = line.split(b"\t", 4)
         if len(fields) < 5 or not fields[1].isdigit():
-            raise InputError("expected lines of tab-separated columns with a position in the second, found another.")
+            raise InputError(
+                "expected a position in the second of the tab-separated columns of every record, found one without. "
+                "Check the file; it may have been cut off."
+            )
         contig = plain.get(fields[0]) or plain.setdefault(
             fields[0], genome.plain_name(fields[0].decode("utf-8", "replace"))
         )
@@ -66,7 +69,9 @@ def read(lines: Iterator[bytes], header: Header, text: str, draft: Draft, *, che
         rest = fields[4].rstrip(b"\r\n").split(b"\t", 5)
         where = f"the record at {contig}:{position}"
         if len(rest) != 6:
-            raise InputError(f"expected {9 + n} columns in {where}, found fewer. Check the file.")
+            raise InputError(
+                f"expected {9 + n} columns in {where}, found fewer. Check the file; it may have been cut off."
+            )
         names = rest[4].split(b":")
         if names[0] != b"GT":
             continue  # no genotypes: what the position has is not known
@@ -127,15 +132,13 @@ def _header_text(stream: Any) -> str:
 
 
 def _lines(stream: Any) -> Iterator[bytes]:
-    line = b"\n"
+    """Lines of records; empty ones and remarks between them are passed over."""
     try:
         for line in stream:
-            if line != b"\n":
+            if line[:1] not in (b"#", b"\n", b"\r"):
                 yield line
     except (EOFError, OSError) as error:
         raise vcf_records._cut_off() from error
-    if not line.endswith(b"\n"):
-        raise InputError("expected a line break after the last record, found the end of the file: it was cut off.")
 
 
 def _index(path: Path) -> Path | None:
