@@ -147,3 +147,23 @@ def compare_prs(
     from cohelix.simulate import compare_scores as comparing
 
     typer.echo(comparing.as_text(comparing.compare_scores(cohort, scores, adjusted, evaluation)), nl=False)
+
+
+@app.command()
+def compare_pgx(
+    cohort: Annotated[Path, typer.Argument(help="A folder of `cohelix simulate cohort`.")],
+    calls: Annotated[Path, typer.Option("--calls", help="Folder of `cohelix pgx call`, of its genotypes.")],
+    confused: Annotated[
+        Path | None, typer.Option("--confused", help="TSV to write: what was planted and called where they differ.")
+    ] = None,
+) -> None:
+    """Star alleles called beside those planted, gene by gene, and why they differ.
+
+    Example: cohelix simulate compare-pgx cohort --calls pgx.parquet
+    """
+    from cohelix.simulate import compare_pgx as comparing
+
+    lines = comparing.compare_pgx(cohort, calls)
+    if confused is not None:
+        comparing.write_confused(lines, confused)
+    typer.echo(comparing.as_text(lines), nl=False)
