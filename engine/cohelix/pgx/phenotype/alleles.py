@@ -32,7 +32,10 @@ class Unit:
 
 
 def split(diplotype: str, known: Container[str]) -> tuple[str, ...]:
-    """The one or two names of a diplotype, split where both sides are known (G6PD has an allele Telti/Kobe)."""
+    """The one or two names of a diplotype, split where both sides are known.
+
+    A name may hold a slash itself: G6PD's Telti/Kobe, as some tables write it.
+    """
     if diplotype in known:
         return (diplotype,)
     pieces = diplotype.split("/")
