@@ -39,7 +39,7 @@ def gene(path: Path, exemptions: Path | None = None) -> Gene:
             named["reference"],
             tuple(named["alleles"][at] for at in order),
             sum(cell is not None for cell in named["alleles"]),
-            tuple(named.get("corePositions", ())),
+            tuple(named.get("corePositions") or ()),
         )
         for named in content["namedAlleles"]
     ]
@@ -122,7 +122,11 @@ def _pair(call: str, texts: list[str], depths: str, on_x: bool) -> tuple[str | N
         return None
     if not all(re.fullmatch("[ACGT]+", texts[number]) for number in known):
         return None
-    if depths != "." and len(set(known)) > 1 and sum(int(depth) > 0 for depth in depths.split(",") if depth != ".") == 1:
+    if (
+        depths != "."
+        and len(set(known)) > 1
+        and sum(int(depth) > 0 for depth in depths.split(",") if depth != ".") == 1
+    ):
         return None
     first, *second = [None if number == "." else texts[int(number)] for number in numbers]
     return first, second[0] if second else ""

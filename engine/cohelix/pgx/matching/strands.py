@@ -80,7 +80,8 @@ def is_half(codes: np.ndarray) -> np.ndarray:
     half = np.logical_or.reduce((low == MISSING) != (high == MISSING), axis=0)
     absent = high == ABSENT
     mixed = np.logical_or.reduce(absent, axis=0) & np.logical_or.reduce(~absent & ~missing, axis=0)
-    return half | mixed
+    found: np.ndarray = half | mixed
+    return found
 
 
 def documented(gene: Gene) -> np.ndarray:
@@ -93,7 +94,8 @@ def is_undocumented(gene: Gene, codes: np.ndarray) -> np.ndarray:
     known = documented(gene)
     low, high = codes & 15, codes >> 4
     unknown = ((low >= known) & (low <= OTHER)) | ((high >= known) & (high <= OTHER))
-    return np.logical_or.reduce(unknown, axis=0)
+    found: np.ndarray = np.logical_or.reduce(unknown, axis=0)
+    return found
 
 
 def undocumented_as_reference(gene: Gene, codes: np.ndarray) -> np.ndarray:
