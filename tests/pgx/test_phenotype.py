@@ -127,6 +127,11 @@ def test_copies_and_tandems_count_as_cpic_has_them(alleles: tuple[str, str], exp
     assert score(*reversed(alleles)) == expected
 
 
+def test_one_allele_of_two_says_nothing_of_the_sum() -> None:
+    assert score("*1") == (None, "Indeterminate")
+    assert judge(Interpreter(DPYD), [], ["c.2846A>T"])[0].phenotype == "Indeterminate"
+
+
 def test_copies_are_reported_by_the_name_that_the_rules_know() -> None:
     rules = Interpreter(CYP2D6)
     assert rules.diplotype("*4", "*1x5").reported == "*1x≥3/*4"

@@ -82,7 +82,8 @@ class Interpreter:
     def _judge(self, alleles: list[Allele]) -> tuple[float | None, str | None]:
         if self.gene.scored_by_activity:
             values = [allele.activity for allele in alleles]
-            score = None if None in values else float(sum(value for value in values if value is not None))
+            half = len(alleles) == 1 and self.gene.ploidy == "autosome"  # of the other allele nothing is known
+            score = None if half or None in values else float(sum(value for value in values if value is not None))
             return score, self.of_score(score)
         if not self.has_functions:
             return None, None
