@@ -78,9 +78,7 @@ def read_outside(paths: Sequence[str], genes: dict[str, Gene]) -> OutsideCalls:
 def _records(source: Source) -> Iterator[Record]:
     if source.data[:4] == b"PK\x03\x04":
         return documents.read_zip(source)
-    if source.data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[") and source.path.removesuffix(".gz").endswith(
-        "json"
-    ):
+    if source.data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
         return documents.read_json(source)
     return tables.read(source)
 
