@@ -18,6 +18,7 @@ from cohelix.pgx import reference
 from cohelix.pgx.calling import block
 from cohelix.pgx.definition import Gene
 from cohelix.pgx.schema import CALLS, CallParams
+from cohelix.reference import reference_path
 from cohelix.runtime.local import LocalRuntime
 from tests.pgx import planted
 
@@ -174,6 +175,79 @@ def test_work_of_other_choices_and_damaged_parts_are_not_taken(
 
 def _stops(path: str) -> Any:
     raise KeyboardInterrupt
+
+
+def outside(folder: Path, *rows: tuple[str, str, str]) -> str:
+    path = folder / "outside.tsv"
+    path.write_text("\n".join(["sample_id\tgene\tdiplotype", *("\t".join(row) for row in rows)]) + "\n")
+    return str(path)
+
+
+def test_calls_of_other_programs_stand_before_ours(target: str, tmp_path: Path) -> None:
+    """Of TPMT p01's, of MT-RNR1 p09's; somebody who is not here is counted and has no row."""
+    listed = outside(tmp_path, ("p01", "TPMT", "*1/*3C"), ("p09", "MT-RNR1", "m.1555A>G"), ("q99", "TPMT", "*1/*1"))
+    params = replace(PARAMS, genes=(*GENES, "MT-RNR1"), block_people=2)
+    summary = called(target, tmp_path / "out", params, Inputs(outside=(listed,)))
+    rows = {(row["sample_id"], row["gene"]): row for row in table(tmp_path / "out").to_pylist()}
+    one = rows["p01", "TPMT"]
+    assert (one["source"], one["status"], one["diplotypes"]) == ("outside", "outside", ["*1/*3C"])
+    assert one["phenotype"] == "Intermediate Metabolizer" and one["n_missing"] == 0
+    assert rows["p07", "TPMT"]["source"] == "matcher"
+    assert [person for person, gene in rows if gene == "MT-RNR1"] == ["p09"]
+    assert summary["outside"] == {"calls": 3, "of_other_people": 1, "of_other_genes": {}}
+    assert summary["n_rows"] == len(rows) == len(PEOPLE) * len(GENES) + 1
+    assert "outside" in {one["role"] for one in summary["provenance"]["inputs"]}
+
+
+def test_cyp2d6_is_left_to_other_programs(genes: dict[str, Gene], target: str, tmp_path: Path) -> None:
+    listed = outside(tmp_path, ("p03", "CYP2D6", "*1/*4x2"), ("p09", "CYP2D6", "*5/*5"))
+    params = CallParams(genes=("CYP2D6", "VKORC1"), cyp2d6="off")
+    called(target, tmp_path / "out", params, Inputs(outside=(listed,)))
+    rows = {row["sample_id"]: row for row in table(tmp_path / "out").to_pylist() if row["gene"] == "CYP2D6"}
+    assert {one: (row["diplotypes"], row["copy_number"], row["activity_score"]) for one, row in rows.items()} == {
+        "p03": (["*1/*4x2"], 3, 1.0),
+        "p09": (["*5/*5"], 0, 0.0),
+    }
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (("p01", "TPMT", "*1/*999"), "*999"),
+        (("p01", "CYP2C20", "*1/*1"), "file 1, row 2: a gene was expected"),
+        (("q1", "TPMT", "*1/*1"), "ids"),
+    ],
+)
+def test_outside_calls_that_cannot_be(
+    row: tuple[str, str, str], message: str, target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = outside(tmp_path, row)
+    line = ["pgx", "call", target, "-o", str(tmp_path / "out"), "--gene", "TPMT", "--outside", listed]
+    assert run(line) == 2
+    said = capsys.readouterr().err
+    assert message in said and "p01" not in said and "q1" not in said
+    assert [path.name for path in tmp_path.iterdir()] == ["outside.tsv"]
+
+
+def test_another_build(target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its contigs say so."""
+    text = Path(target).read_text().replace("length=133797422", "length=135534747")
+    (tmp_path / "old.vcf").write_text(text.replace("length=90338345", "length=90354753"))
+    assert run(["pgx", "call", str(tmp_path / "old.vcf"), "-o", str(tmp_path / "out"), "--gene", "TPMT"]) == 4
+    assert "GRCh38" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["old.vcf"]
+
+
+@pytest.mark.real
+def test_a_reference_is_imported(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = root.parent / "shared/data/pgx"
+    line = ["pgx", "import-reference", "--definitions", str(data / "definitions")]
+    assert run([*line, "--phenotypes", str(data / "phenotypes"), "-o", str(tmp_path / "2025-11-05")]) == 0
+    capsys.readouterr()
+    shipped = reference_path("pgx", "clinpgx", "2025-11-05")
+    assert (tmp_path / "2025-11-05/positions.tsv").read_bytes() == (shipped / "positions.tsv").read_bytes()
+    assert run([*line, "--phenotypes", str(tmp_path / "none"), "-o", str(tmp_path / "2026")]) in (2, 3)
+    assert [path.name for path in tmp_path.iterdir()] == ["2025-11-05"]
 
 
 WRONG = {

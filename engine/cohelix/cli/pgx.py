@@ -146,21 +146,26 @@ def export(
 
 @app.command()
 def import_reference(
-    definitions: Annotated[str, typer.Option("--definitions", help="Folder of PharmCAT's <GENE>_translation.json.")],
-    out: Folder,
-    phenotypes: Annotated[str | None, typer.Option("--phenotypes", help="Folder of PharmCAT's <GENE>.json.")] = None,
+    definitions: Annotated[
+        str, typer.Option("--definitions", help="Folder of PharmCAT's <GENE>_translation.json and exemptions.json.")
+    ],
+    phenotypes: Annotated[str, typer.Option("--phenotypes", help="Folder of PharmCAT's <GENE>.json.")],
+    out: Annotated[str, typer.Option("--out", "-o", help="Folder to make; its last part is the version.")],
     functions: Annotated[
         str | None, typer.Option("--functions", help="Table of alleles' functions, of genes without a phenotype file.")
     ] = None,
     rules: Annotated[
         str | None, typer.Option("--rules", help="Table of phenotype rules, of genes without a phenotype file.")
     ] = None,
+    diplotypes: Annotated[
+        str | None, typer.Option("--diplotypes", help="CPIC's table of diplotypes and phenotypes: for HLA genes.")
+    ] = None,
 ) -> None:
-    """The tables that star alleles are called by, from a version of PharmCAT's files.
+    """The tables that star alleles are called by, from a release of PharmCAT.
 
-    Example: cohelix pgx import-reference --definitions definitions/ --phenotypes phenotypes/ -o made
+    Example: cohelix pgx import-reference --definitions definition/alleles --phenotypes phenotype -o 2025-11-05
     """
     from cohelix.pgx.reference.importing import import_reference as run
 
-    counts = run(definitions, phenotypes, out, functions=functions, rules=rules)
+    counts = run(definitions, phenotypes, out, functions=functions, rules=rules, diplotypes=diplotypes)
     typer.echo(", ".join(f"{number} {what}" for what, number in counts.items()))

@@ -52,7 +52,7 @@ def genotypes_of(
             f"star alleles are defined on {_BUILD}, and the call store is of {opened.build}. Give gVCFs of {_BUILD}."
         )
     names = {genome.plain_name(contig.name): contig.name for contig in opened.contigs()}
-    genes = {symbol: gene for symbol, gene in genes.items() if genome.plain_name(gene.contig) in names}
+    genes = {symbol: one for symbol, one in genes.items() if one.positions and genome.plain_name(one.contig) in names}
     if not genes:
         raise InputError(
             "expected a call store with a contig of one of the genes, found none. Name genes that lie on its contigs."

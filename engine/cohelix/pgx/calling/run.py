@@ -85,13 +85,13 @@ def _begin(parts: Path, digest: str) -> Path:
     return parts
 
 
-def _strangers(extracted: Extracted, outside: OutsideCalls | None, genes: dict[str, Gene]) -> dict[str, int]:
-    """How many calls of other programs there are of these genes, and how many are of nobody here.
+def _strangers(extracted: Extracted, outside: OutsideCalls | None, genes: dict[str, Gene]) -> dict[str, Any]:
+    """How many calls of other programs there are of these genes, how many of nobody here; and those of other genes.
 
     Raises InputError where all of them are: ids that mean the same are written in two ways.
     """
     if outside is None:
-        return {"calls": 0, "of_other_people": 0}
+        return {"calls": 0, "of_other_people": 0, "of_other_genes": {}}
     import pyarrow.compute as pc
 
     known = extracted.samples()
@@ -106,12 +106,12 @@ def _strangers(extracted: Extracted, outside: OutsideCalls | None, genes: dict[s
             f"expected calls of other programs of the people who are called here, found {calls} calls and all of other "
             "people. Do both write the samples' ids in the same way?"
         )
-    return {"calls": calls, "of_other_people": strange}
+    return {"calls": calls, "of_other_people": strange, "of_other_genes": outside.skipped}
 
 
 def _write(
     folder: Path, parts: Path, found: Sequence[Found], genes: dict[str, Gene], extracted: Extracted,
-    strangers: dict[str, int], record: dict[str, Any],
+    strangers: dict[str, Any], record: dict[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
     aside = folder / ASIDE
     aside.mkdir()
@@ -130,7 +130,7 @@ def _write(
     )  # fmt: skip
     for name in ("patterns.parquet", "summary.tsv", "positions.tsv"):
         seals[f"{ASIDE}/{name}"] = seal_of((aside / name).read_bytes())
-    told = {
+    told: dict[str, dict[str, Any]] = {
         symbol: {
             "definition": f"{gene.source}/{gene.version}",
             "n_positions": len(gene.positions),

@@ -60,7 +60,8 @@ def counts_at_positions(gene: Gene, patterns: Patterns) -> np.ndarray:
 
 
 def _missing(codes: np.ndarray) -> np.ndarray:
-    return (codes == NO_CALL) | (codes == HAPLOID_MISSING)
+    missing: np.ndarray = (codes == NO_CALL) | (codes == HAPLOID_MISSING)
+    return missing
 
 
 def _word(gene: Gene, patterns: Patterns, site: int, code: int, phase: int) -> str:
