@@ -29,7 +29,7 @@ CLASSES = (
     "unseen",  # a position at which a planted haplotype differs from the reference is listed as missing
     "copies",  # right but for deleted or duplicated genes, which small variants do not show
     "crossed",  # a crossover inside the gene made a haplotype that has no name
-    "ploidy",  # more or fewer haplotypes than the call has: other karyotypes than XX and XY
+    "ploidy",  # another number of haplotypes than the call has: another karyotype, or a sex that is reported wrong
     "poor",  # wrong, in a sample that is contaminated or of low coverage
     "wrong",
 )
@@ -143,16 +143,14 @@ def _split(text: str, planted: _Planted, gene: str) -> Pair:
 
 def as_text(lines: Iterable[Line]) -> str:
     """A table: gene, people, and people by class; aligned."""
-    rows = [("gene", "people", *CLASSES)]
-    rows += [(line.gene, str(line.n), *(str(line.counts[kind]) for kind in CLASSES)) for line in lines]
+    rows = [["gene", "people", *CLASSES]]
+    rows += [[line.gene, str(line.n), *(str(line.counts[kind]) for kind in CLASSES)] for line in lines]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "".join(
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        )
-        + "\n"
+    aligned = [
+        [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
         for row in rows
-    )
+    ]
+    return "".join("  ".join(row) + "\n" for row in aligned)
 
 
 def write_confused(lines: Iterable[Line], path: Path) -> None:

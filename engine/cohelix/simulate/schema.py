@@ -34,7 +34,7 @@ class CohortParams:
     withdrawn: share who took back consent. genotypes: "gvcf" (WGS files) or "callset" (PGEN
         directly, for sizes that no one would write gVCFs for) or "both".
     star_alleles: table of named haplotypes to place (TSV), "" for none, or one that comes with cohelix: "example" (few
-        variants of six genes) or "pharmacogenes" (18 genes that can be called: true reference bases at all positions of
+        variants of six genes) or "pharmacogenes" (20 genes that can be called: true reference bases at all positions of
         their definitions).
     reference_people: people of each source who are not enrolled, as a reference panel with labels: enough of each for a
         mean and a spread of its place among the principal components, and never more than half of the haplotypes make.
