@@ -6,7 +6,6 @@ no.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -109,11 +108,12 @@ def line(gene: Gene, row: dict[str, Any], known: frozenset[str]) -> tuple[str, .
     return (gene.symbol, " OR ".join(sources), phenotypes, activity, *parts, outside, scores, "", *reported)
 
 
-def _haplotypes(gene: Gene, strands: Sequence[str], functions: Sequence[str]) -> list[str]:
+def _haplotypes(gene: Gene, strands: tuple[str, ...], functions: tuple[str, str]) -> list[str]:
     """Name, function and activity value of each strand."""
     known = {allele.name: allele for allele in (*gene.alleles, *gene.functions_only)}
-    found = []
-    for strand, function in zip([*strands, ""][:2], functions, strict=True):
+    found: list[str] = []
+    for place, function in enumerate(functions):
+        strand = strands[place] if place < len(strands) else ""
         allele = known.get(strand)
         value = "" if allele is None or allele.activity is None else str(allele.activity)
         found += [strand, function or (allele.function if allele is not None else ""), value]
@@ -122,7 +122,7 @@ def _haplotypes(gene: Gene, strands: Sequence[str], functions: Sequence[str]) ->
 
 def _looked_up(gene: Gene, row: dict[str, Any]) -> tuple[str, str, str]:
     """Diplotype, phenotype and activity score by which recommendations are looked up, where there is one."""
-    reported = row["reported"] or ()
+    reported: list[str | None] = row["reported"] or []
     if len(reported) != 1:
         return "", "", ""
     name, phenotype = reported[0], row["phenotypes"][0] or ""
