@@ -137,6 +137,8 @@ def test_depths_of_one_allele_only(tmp_path: Path) -> None:
 def test_rows_of_one_locus_are_merged_and_of_a_position_twice_the_first_is_read(tmp_path: Path) -> None:
     split = vcf(tmp_path / "a.vcf", ["chr1 100 C T GT 0|1 1|0 1/.", "chr1 100 C A GT 1|0 0|0 ./1"])
     assert texts(run(split, tmp_path / "a"), "TOY")[0] == ["A|T", "T|C", "T/A"]
+    halves = vcf(tmp_path / "d.vcf", ["chr1 100 C T GT ./0 0/. 1/.", "chr1 100 C A GT ./1 0/. ./."])
+    assert texts(run(halves, tmp_path / "d"), "TOY")[0] == ["A/.", "-", "-"]
     exclusive = vcf(tmp_path / "c.vcf", ["chr1 100 C T GT 0|1 1/1 0/0", "chr1 100 C A GT 0|1 0/1 ./."])
     found = run(exclusive, tmp_path / "c")
     assert texts(found, "TOY")[0] == ["-", "-", "-"]

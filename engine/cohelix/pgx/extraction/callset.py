@@ -25,7 +25,6 @@ from cohelix.pgx.extraction.pgen import COPIES_OF_X
 _CALLED = "joint call"
 """The operation in the provenance of a callset that was made from gVCFs."""
 
-_ALLELE = {"0": 0, "1": 1}
 _MISSING = -9
 
 
@@ -110,14 +109,12 @@ def _put_halves(
     codes: np.ndarray, halves: Sequence[tuple[int, str, str]], codes_of: np.ndarray, copies: np.ndarray,
     counts: np.ndarray,
 ) -> None:  # fmt: skip
-    """Half calls of two copies: the ALT and a missing allele, in place. With REF, or beside a deletion: missing."""
+    """Half calls of two copies: a known and a missing allele, in place. Beside a deletion: missing."""
     for sample, first, second in halves:
         if copies[sample] != 2:
             continue
         if "*" in (first, second):
             counts[kernels.SYMBOLIC] += 1
-        elif "." in (first, second) and "0" in (first, second):
-            counts[kernels.HALF_CALL] += 1
-        elif "." in (first, second) and "1" in (first, second):
-            low, high = (int(codes_of[1]) if one == "1" else kernels.MISSING for one in (first, second))
+        elif "." in (first, second):
+            low, high = (kernels.MISSING if one == "." else int(codes_of[int(one)]) for one in (first, second))
             codes[sample] = low | high << 4

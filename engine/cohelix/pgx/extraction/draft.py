@@ -109,6 +109,7 @@ class Draft:
         self._check_build()
         for gene in self.loci.genes:
             codes, phase = self._codes[gene], self._phase[gene]
+            self.counts[gene][kernels.HALF_CALL] += kernels.drop_half_references(codes)
             if gene in self._sets:
                 kernels.number_sets(phase, self._sets[gene])
             if phase_of_heterozygous_only:

@@ -78,7 +78,7 @@ def read_line(
         elif found[_LOW] != found[_HIGH] and found[_DEPTHS] == codes_of.size and found[_WITH_READS] == 1:
             counts[DEPTHS] += 1
         else:
-            codes[sample] = _code(codes_of, found[_FIRST], found[_SECOND], ploidy, counts)
+            codes[sample] = _code(codes_of, found[_FIRST], found[_SECOND], ploidy)
     return -1 if at > size else n
 
 
@@ -134,17 +134,32 @@ def _read_fields(line: np.ndarray, at: int, fields: tuple[int, int], found: np.n
 
 
 @kernel
-def _code(codes_of: np.ndarray, first: int, second: int, ploidy: int, counts: np.ndarray) -> int:
+def _code(codes_of: np.ndarray, first: int, second: int, ploidy: int) -> int:
     """The code of alleles of a record, -1 for one that is missing; not both are."""
     if ploidy == HAPLOID or (ploidy == X and (first < 0 or second < 0)):
         return codes_of[first if first >= 0 else second] | ABSENT << 4
     if first >= 0 and second >= 0:
         return codes_of[first] | codes_of[second] << 4
-    one = codes_of[first if first >= 0 else second]
-    if one == 0:
-        counts[HALF_CALL] += 1
-        return NO_CALL
-    return one | MISSING << 4 if first >= 0 else MISSING | one << 4
+    return codes_of[first] | MISSING << 4 if first >= 0 else MISSING | codes_of[second] << 4
+
+
+@kernel
+def drop_half_references(codes: np.ndarray) -> int:
+    """Set to missing, in place, genotypes of REF and a missing allele (P, n): kept so far, as rows of another ALT may
+    have known that one. Returns how many there were."""
+    dropped = 0
+    for row in range(codes.shape[0]):
+        for sample in range(codes.shape[1]):
+            if codes[row, sample] != NO_CALL and _is_missing(codes[row, sample]):
+                codes[row, sample] = NO_CALL
+                dropped += 1
+    return dropped
+
+
+@kernel
+def _is_missing(code: int) -> bool:
+    """Whether a genotype says nothing: both alleles missing, or one and the other REF."""
+    return code == NO_CALL or code == MISSING << 4 or code == MISSING
 
 
 @kernel
@@ -226,9 +241,9 @@ def keep_first(
 ) -> None:  # fmt: skip
     """Genotypes of a further record of the same alleles, where there was none. Arrays (n,); sets may be empty."""
     for sample in range(codes.size):
-        if new[sample] == NO_CALL:
+        if _is_missing(new[sample]):
             continue
-        if codes[sample] != NO_CALL:
+        if not _is_missing(codes[sample]):
             counts[TWICE] += 1
             continue
         codes[sample], phase[sample] = new[sample], new_phase[sample]
