@@ -6,7 +6,7 @@ largest first. Alterations that none of them has are named by themselves: [*6 + 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -53,6 +53,31 @@ class Table:
         ]
 
     @cached_property
+    def _by_site(self) -> dict[int, list[int]]:
+        """Places in `stated` of the alleles that differ from REF at a site."""
+        found: dict[int, list[int]] = {}
+        for place, (_, cells) in enumerate(self.stated):
+            for site, cell in cells.items():
+                if not has(cell, self.gene.positions[site].ref):
+                    found.setdefault(site, []).append(place)
+        return found
+
+    @cached_property
+    def _anywhere(self) -> list[int]:
+        """Places in `stated` of the alleles that have a cell which may be REF."""
+        return [
+            place
+            for place, (_, cells) in enumerate(self.stated)
+            if any(has(cell, self.gene.positions[site].ref) for site, cell in cells.items())
+        ]
+
+    def near(self, altered: Iterable[int]) -> list[tuple[int, dict[int, str]]]:
+        """Of `stated`, those that can be where only the sites `altered` differ from REF: the others have one that
+        would have to."""
+        places = {*self._anywhere, *(place for site in altered for place in self._by_site.get(site, ()))}
+        return [self.stated[place] for place in sorted(places)]
+
+    @cached_property
     def reference(self) -> tuple[str | None, ...]:
         """The reference's cells."""
         return self.gene.reference_allele.cells
@@ -60,7 +85,8 @@ class Table:
     def covered(self, strand: Strand) -> dict[int, frozenset[int]]:
         """The alleles whose every stated cell at a present site is on `strand`, each with those sites."""
         found = {}
-        for index, cells in self.stated:
+        positions = self.gene.positions
+        for index, cells in self.near(site for site, allele in strand.items() if allele != positions[site].ref):
             present = [site for site in cells if site in strand]
             if present and all(has(cells[site], strand[site]) for site in present):
                 found[index] = frozenset(present)

@@ -143,8 +143,10 @@ class LowestFunction:
         seen: dict[int, list[str]] = {site: [allele, allele] for site, allele in reading.same.items()}
         for block in reading.blocks:
             seen |= {site: [first, second] for site, first, second in block}
+        positions = self.gene.positions
+        altered = [site for site, (one, other) in seen.items() if one != other or one != positions[site].ref]
         found: list[int] = []
-        for index, cells in self.table.stated:
+        for index, cells in self.table.near(altered):
             present = {site: cell for site, cell in cells.items() if site in seen}
             if present and self._possible(reading, present):
                 both = all(has(cell, allele) for site, cell in present.items() for allele in seen[site])
@@ -153,7 +155,7 @@ class LowestFunction:
         if self.hapb3 is not None:
             exon, intron = (seen.get(site) for site in self.hapb3.sites)
             special = self.hapb3.unphased(self.gene, intron, exon, warnings)
-        reference = {site: self.gene.positions[site].ref for site in seen}
+        reference = {site: positions[site].ref for site in altered}
         if self._possible(reading, reference) and len(set(found)) + 1 + len(special) <= 2:
             found.append(next(index for index, allele in enumerate(self.gene.alleles) if allele.reference))
         return tuple(sorted((self.gene.alleles[index].name for index in (*found, *special)), key=names.key))

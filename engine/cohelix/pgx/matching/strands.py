@@ -48,10 +48,10 @@ class Reading:
 
 def read(gene: Gene, codes: np.ndarray, phase: np.ndarray, alleles: Sequence[Sequence[str]]) -> Reading:
     """One pattern's strands. codes, phase (P,) of the gene's own positions; alleles: texts by site."""
-    same: Strand = {}
+    same: Strand = {site: alleles[site][0] for site in np.flatnonzero(codes == 0).tolist()}
     blocks: dict[tuple[int, int], list[tuple[int, str, str]]] = {}
     n_absent = 0
-    for site in np.flatnonzero(codes != (MISSING | MISSING << 4)).tolist():
+    for site in np.flatnonzero((codes != 0) & (codes != (MISSING | MISSING << 4))).tolist():
         low, high = int(codes[site]) & 15, int(codes[site]) >> 4
         n_absent += high == ABSENT
         first = _text(gene, alleles, site, low)
@@ -64,6 +64,7 @@ def read(gene: Gene, codes: np.ndarray, phase: np.ndarray, alleles: Sequence[Seq
         block = (1, 0) if half or phase[site] == 1 else (0, site) if phase[site] == 0 else (2, int(phase[site]))
         blocks.setdefault(block, []).append((site, first, second))
     haploid = n_absent > 0 and n_absent == len(same) and not blocks
+    same = {site: same[site] for site in sorted(same)}
     return Reading(same, tuple(tuple(block) for _, block in sorted(blocks.items())), haploid)
 
 
