@@ -78,9 +78,12 @@ class Table:
         return [self.stated[place] for place in sorted(places)]
 
     @cached_property
-    def reference(self) -> tuple[str | None, ...]:
-        """The reference's cells."""
-        return self.gene.reference_allele.cells
+    def _reference_sites(self) -> frozenset[int]:
+        return frozenset(site for site, cell in enumerate(self.gene.reference_allele.cells) if cell is not None)
+
+    def reference_score(self, strand: Strand) -> int:
+        """What the reference counts on `strand`: its cells at the sites there."""
+        return len(self._reference_sites & strand.keys())
 
     def covered(self, strand: Strand) -> dict[int, frozenset[int]]:
         """The alleles whose every stated cell at a present site is on `strand`, each with those sites."""
@@ -104,7 +107,7 @@ class Table:
     ) -> Part:
         sites = frozenset[int]().union(*(covered[index] for index in group))
         others = tuple((site, self.alteration(site, altered[site])) for site in sorted(altered) if site not in sites)
-        score = len(sites) if group else sum(self.reference[site] is not None for site in strand)
+        score = len(sites) if group else self.reference_score(strand)
         return Part(tuple(sorted(group)), others, score - len(others))
 
     def _together(self, covered: dict[int, frozenset[int]]) -> list[tuple[int, ...]]:

@@ -28,7 +28,7 @@ def call_patterns(gene: Gene, patterns: Patterns, rest: np.ndarray, answers: Ans
     caller = LowestFunction(gene)
     codes, phase = patterns.codes[: len(gene.positions), rest], patterns.phase[: len(gene.positions), rest]
     if gene.undocumented_as_reference:
-        codes = undocumented_as_reference(gene, codes)
+        codes = undocumented_as_reference(gene, codes, patterns.alleles)
     first, group = _alike(gene, codes, phase, patterns.phase_sets[rest])
     rows = np.empty(len(first), dtype=np.int32)
     for index, member in enumerate(first.tolist()):
@@ -40,27 +40,28 @@ def call_patterns(gene: Gene, patterns: Patterns, rest: np.ndarray, answers: Ans
 def _alike(gene: Gene, codes: np.ndarray, phase: np.ndarray, phase_sets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Patterns with one answer: they have the same alterations, in the same phase, and saw as many positions and, of
     the alleles of more than one position, the same ones. As `grouped`."""
-    low, high = codes & 15, codes >> 4
-    silent = (codes == 0) | (codes == NO_CALL) | (codes == ABSENT << 4)
-    altered = np.where(silent, 0, codes).astype(np.uint16)
-    altered |= np.where(silent | (low == high), 0, phase).astype(np.uint16) << 8
+    seen = codes != NO_CALL
+    sites = np.flatnonzero(np.logical_or.reduce((codes != 0) & seen, axis=1))
+    told = codes[sites]
+    low, high = told & 15, told >> 4
+    silent = (told == 0) | (told == NO_CALL) | (told == ABSENT << 4)
+    altered = np.where(silent, 0, told).astype(np.uint16)
+    altered |= np.where(silent | (low == high), 0, phase[sites]).astype(np.uint16) << 8
     several = [allele.cells for allele in gene.alleles if not allele.reference]
     several = [cells for cells in several if sum(cell is not None for cell in cells) > 1]
     paired = sorted({site for cells in several for site, cell in enumerate(cells) if cell is not None})
-    seen = codes != NO_CALL
     scalars = np.vstack([seen.sum(axis=0), phase_sets, (high == ABSENT).any(axis=0), seen[paired]]).astype(np.uint64)
-    sites = np.flatnonzero(altered.any(axis=1))
     keys = np.zeros(codes.shape[1], dtype=np.uint64)
-    for site in sites:
-        there = np.flatnonzero(altered[site])
-        keys[there] += mixed(altered[site][there].astype(np.uint64) | np.uint64(site << 20))
+    for site, words in zip(sites, altered, strict=True):
+        there = np.flatnonzero(words)
+        keys[there] += mixed(words[there].astype(np.uint64) | np.uint64(site << 20))
     for row, values in enumerate(scalars):
         keys += mixed(values | np.uint64((row + 1) << 40))
 
     def same(these: np.ndarray, those: np.ndarray) -> np.ndarray:
         equal: np.ndarray = (scalars[:, these] == scalars[:, those]).all(axis=0)
-        for site in sites:
-            equal &= altered[site][these] == altered[site][those]
+        for words in altered:
+            equal &= words[these] == words[those]
         return equal
 
     return grouped(keys, same)
@@ -120,7 +121,7 @@ class LowestFunction:
     def _single(self, strand: Strand) -> list[Part]:
         altered = frozenset(site for site, allele in strand.items() if allele != self.gene.positions[site].ref)
         if not altered:
-            return [Part((), (), sum(self.table.reference[site] is not None for site in strand))]
+            return [Part((), (), self.table.reference_score(strand))]
         covered = self.table.covered(strand)
         return [Part((index,), (), len(sites)) for index, sites in covered.items() if altered <= sites]
 

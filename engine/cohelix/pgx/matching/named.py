@@ -83,17 +83,21 @@ def _put_pairs(gene: Gene, patterns: Patterns, pairs: Pairs, these: np.ndarray, 
         return equal & ~np.logical_or.reduceat(differs, offset)
 
     members, group = grouped(keys, same)
+    names = [gene.suballeles.get(allele.name, allele.name) for allele in gene.alleles]
     rows = np.empty(len(members), dtype=np.int32)
     for index, member in enumerate(members.tolist()):
         span = slice(int(offset[member]), int(offset[member] + count[member]))
         rows[index] = answers.row(
-            _of_pairs(gene, first[span].tolist(), second[span].tolist(), score[span].tolist(), bool(unphased[member]))
+            _of_pairs(
+                gene, names, first[span].tolist(), second[span].tolist(), score[span].tolist(), bool(unphased[member])
+            )
         )
     answers.answer[these] = rows[group]
 
 
-def _of_pairs(gene: Gene, first: list[int], second: list[int], score: list[int], unphased: bool) -> Answer:
-    names = [gene.suballeles.get(allele.name, allele.name) for allele in gene.alleles]
+def _of_pairs(
+    gene: Gene, names: list[str], first: list[int], second: list[int], score: list[int], unphased: bool
+) -> Answer:
     texts = [names[a] if b < 0 else f"{names[a]}/{names[b]}" for a, b in zip(first, second, strict=True)]
     n_top = sum(value == score[0] for value in score)
     warnings: tuple[str, ...] = ()

@@ -99,13 +99,17 @@ def is_undocumented(gene: Gene, codes: np.ndarray) -> np.ndarray:
     return found
 
 
-def undocumented_as_reference(gene: Gene, codes: np.ndarray) -> np.ndarray:
-    """`codes` (P, m) with alleles that no definition knows set to REF."""
+def undocumented_as_reference(gene: Gene, codes: np.ndarray, alleles: Sequence[Sequence[str]]) -> np.ndarray:
+    """`codes` (P, m) with alleles that no definition knows set to REF. alleles: texts by site."""
     known = documented(gene)
-    low, high = codes & 15, codes >> 4
+    more = [site for site in range(len(codes)) if len(alleles[site]) > known[site, 0]]
+    if not more:
+        return codes
+    low, high, known = codes[more] & 15, codes[more] >> 4, known[more]
     low = np.where((low >= known) & (low <= OTHER), 0, low)
     high = np.where((high >= known) & (high <= OTHER), 0, high)
-    read_as: np.ndarray = low | high << 4
+    read_as = codes.copy()
+    read_as[more] = low | high << 4
     return read_as
 
 
