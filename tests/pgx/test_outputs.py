@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import hashlib
 import json
 from collections import Counter
@@ -347,6 +348,15 @@ def test_calls_only_has_pharmcats_columns(tmp_path: Path, calls: str) -> None:
             assert row["Phenotype"] == " / ".join(one["phenotypes"])
         if one["diplotypes"] == ["B (reference)/Telti, Kobe"]:
             assert (row["Haplotype 1"], row["Haplotype 2"]) == ("B (reference)", "Telti, Kobe")
+    assert export_calls_only(calls, str(out) + ".gz") == n
+    assert gzip.decompress((tmp_path / "calls.tsv.gz").read_bytes()) == out.read_bytes()
+
+
+def test_an_id_that_a_table_of_text_cannot_hold_is_refused(tmp_path: Path) -> None:
+    calls = write_calls(tmp_path / "calls", [with_call('a"b', "CYP2C19", "*1/*1", "Normal Metabolizer")], 1)
+    with pytest.raises(InputError, match="without tabs, line breaks and quotes") as error:
+        export_calls_only(calls, str(tmp_path / "out.tsv"))
+    assert not (tmp_path / "out.tsv").exists() and 'a"b' not in str(error.value)
 
 
 def bad_json(folder: Path) -> None:

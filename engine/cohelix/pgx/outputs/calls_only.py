@@ -1,18 +1,21 @@
 """Calls as one TSV with the columns of PharmCAT's "calls only" report, for tools that read those.
 
 As there, the first line names the program, and a gene without data has no line. Missing positions are said as yes or
-no.
+no. A name that ends in .gz is compressed.
 """
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
+from isal import isal_zlib
 
 from cohelix import __version__
+from cohelix.errors import InputError
 from cohelix.genotypes.exports import coded, whole_file
 from cohelix.pgx import reference
 from cohelix.pgx.definition import Gene
@@ -29,6 +32,8 @@ COLUMNS = (
     "Recommendation Lookup Diplotype", "Recommendation Lookup Phenotype", "Recommendation Lookup Activity Score",
 )  # fmt: skip
 NO_CALL = "no call"
+_GZIP = 31
+"""Window bits that ask zlib for a gzip file, with no name and no time in it."""
 _READ = ("sample_id", "source", "status", "diplotypes", "scores", "haplotypes", "reported", "function1", "function2",
          "activity_scores", "phenotypes", "n_missing")  # fmt: skip
 
@@ -37,16 +42,35 @@ def export_calls_only(calls: str, out: str) -> int:
     """Write the TSV `out` from a folder of calls. Returns the number of lines of people."""
     opened = open_calls(calls)
     genes = reference.load(opened.reference, opened.genes)
+    packed = isal_zlib.compressobj(level=3, wbits=_GZIP) if out.endswith(".gz") else None
     n = 0
     with whole_file(out) as path, path.open("wb") as handle:
-        handle.write(f"cohelix {__version__}\n".encode() + "\t".join(COLUMNS).encode() + b"\n")
+
+        def write(text: bytes) -> None:
+            handle.write(text if packed is None else packed.compress(text))
+
+        write(f"cohelix {__version__}\n".encode() + "\t".join(COLUMNS).encode() + b"\n")
         for part in opened.parts:
             for symbol, rows in genes_of(opened, part, _READ):
                 table = _lines(genes[symbol], rows)
-                options = pyarrow.csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
-                pyarrow.csv.write_csv(table, handle, options)
+                write(_text(table))
                 n += table.num_rows
+        if packed is not None:
+            handle.write(packed.flush())
     return n
+
+
+def _text(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    options = pyarrow.csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
+    try:
+        pyarrow.csv.write_csv(table, sink, options)
+    except pa.ArrowInvalid:
+        raise InputError(
+            "expected ids of samples without tabs, line breaks and quotes, found one with some, which a table of text "
+            "cannot hold. Rename it."
+        ) from None
+    return sink.getvalue()
 
 
 def _lines(gene: Gene, rows: pa.Table) -> pa.Table:
