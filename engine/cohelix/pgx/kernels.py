@@ -17,15 +17,14 @@ def canonical(
     codes: np.ndarray,
     phase: np.ndarray,
     rank: np.ndarray,
-    first: int,
     form: np.ndarray,
     blocks: np.ndarray,
     flags: np.ndarray,
 ) -> None:
     """Write genotypes so that no choice of strands is left; form, blocks (k, P) uint8 and flags (k,) uint8 are filled.
 
-    codes (P, n) and phase (P, n) or (P, 1) of `Genotypes`, from person `first` on. rank (P, 16) uint8: which allele of
-    a site is written first. An unphased genotype has its lower rank first. So has the first heterozygous genotype of
+    codes (P, k) and phase (P, k) or (P, 1) of `Genotypes`. rank (P, 16) uint8: which allele of a site is written
+    first. An unphased genotype has its lower rank first. So has the first heterozygous genotype of
     a block of phased ones, and the block turns as one. blocks: 0 at homozygous and unphased genotypes, 1 where phased,
     from 2 on phase sets in the order of their first heterozygous position. flags: bit 0, there are genotypes and all
     are phased; bit 1, some lie in a phase set.
@@ -36,8 +35,8 @@ def canonical(
         flags[person] = 0
     for site in range(n_positions):  # rows of the input lie one behind another: turned here, once
         for person in range(n):
-            code = codes[site, first + person]
-            block = phase[site, 0] if one_phase else phase[site, first + person]
+            code = codes[site, person]
+            block = phase[site, 0] if one_phase else phase[site, person]
             form[person, site] = code
             blocks[person, site] = block
             if code != 0xFF:

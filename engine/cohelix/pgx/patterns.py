@@ -51,7 +51,9 @@ def distinct(genotypes: Genotypes) -> Patterns:
         k = min(PEOPLE_AT_A_TIME, n - first)
         form, blocks = np.empty((k, n_positions), dtype=np.uint8), np.empty((k, n_positions), dtype=np.uint8)
         flags = np.empty(k, dtype=np.uint8)
-        kernels.canonical(genotypes.codes, genotypes.phase, rank, first, form, blocks, flags)
+        here = genotypes.people(first, first + k)
+        # copies, whatever the layout of the input: one machine code serves all
+        kernels.canonical(np.array(here.codes, order="C"), np.array(here.phase, order="C"), rank, form, blocks, flags)
         keys = kernels.keys_of(form, blocks, flags, mixed)
         known.put(keys, form, blocks, flags, of_person[first : first + k])
     flags = known.flags[: known.n]
