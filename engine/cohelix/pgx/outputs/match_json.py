@@ -115,6 +115,8 @@ def _variant(place: Position, genotype: str, haploid: bool, phased: bool) -> dic
     if stated is None:
         stated = place.ref if haploid else f"{place.ref}{'|' if phased else '/'}{place.ref}"
     call, _, phase_set = stated.partition("@")
+    if phased:  # a pattern does not say how a homozygous genotype was written
+        call = call.replace("/", "|")
     found: dict[str, Any] = {"position": place.position, "rsid": place.rsid or None, "vcfCall": call}
     return found | {"phaseSet": int(phase_set)} if phase_set else found
 
