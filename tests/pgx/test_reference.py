@@ -24,6 +24,7 @@ from cohelix.reference import reference_path
 DATASET = "clinpgx/2025-11-05"
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "data" / "pgx"
 CANDIDATE = PUBLISHED / "reference_candidate"
+GAPS = reference_path("pgx", "gaps", "1")
 GENES = (
     "ABCG2 CACNA1S CFTR CYP2B6 CYP2C19 CYP2C9 CYP2D6 CYP3A4 CYP3A5 CYP4F2 DPYD G6PD IFNL3 NAT2 NUDT15 RYR1 SLCO1B1 "
     "TPMT UGT1A1 VKORC1"
@@ -116,18 +117,47 @@ def test_gaps_agree_with_cpic(genes: dict[str, Gene], symbol: str) -> None:
 @pytest.mark.real
 def test_ref_is_that_of_pharmcats_positions(genes: dict[str, Gene]) -> None:
     lines = (PUBLISHED / "pharmcat_positions.vcf").read_text().splitlines()
-    told = {(line.split("\t")[0], int(line.split("\t")[1])): line.split("\t")[3] for line in lines if line[0] != "#"}
+    fields = [line.split("\t") for line in lines if line[0] != "#"]
+    told = {(one[0], int(one[1])): (one[3], set(one[4].split(","))) for one in fields}
     ours = {
-        (place.contig, place.position): place.ref for gene in genes.values() for place in (*gene.positions, *gene.extra)
+        (place.contig, place.position): (place.ref, set(place.alts))
+        for gene in genes.values()
+        for place in (*gene.positions, *gene.extra)
     }
-    assert len(set(ours) & set(told)) > 700 and all(ours[place] == told[place] for place in set(ours) & set(told))
+    assert len(told) == 1202 and ours == told
+
+
+@pytest.mark.real
+def test_gap_tables_say_what_cpic_says(genes: dict[str, Gene]) -> None:
+    """Two sources of each value: CPIC's older tables of values, and ClinPGx's words for them."""
+    with (CANDIDATE / "allele_function.tsv").open() as handle:
+        rows = list(csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE))
+    malignant = "Malignant Hyperthermia associated"
+    for symbol in ("CYP2D6", "G6PD", "RYR1"):
+        known = {
+            allele.name.replace(", ", "/"): allele for allele in (*genes[symbol].alleles, *genes[symbol].functions_only)
+        }
+        told = [row for row in rows if row["gene"] == symbol]
+        assert len(told) > 150
+        for row in told:
+            ours = known[row["allele"].replace(", ", "/")]
+            if symbol == "CYP2D6":
+                value = row["activity_value"].lstrip("≥")
+                assert ours.activity == (None if value == "n/a" else float(value)), ours.name
+                unsure = ours.function in ("Uncertain function", "Unknown function")
+                assert unsure == (ours.activity is None) and (ours.function == "No function") == (ours.activity == 0)
+            elif symbol == "RYR1":
+                assert (ours.function == malignant) == (row["function"] == malignant), ours.name
+                assert ours.function in (malignant, "Normal function", "Uncertain function")
+            else:
+                assert ours.function == row["function"], ours.name
 
 
 @pytest.mark.real
 def test_import_makes_the_folder_that_is_shipped(tmp_path: Path) -> None:
     counts = import_reference(
         str(PUBLISHED / "definitions"), str(PUBLISHED / "phenotypes"), str(tmp_path / "clinpgx" / "2025-11-05"),
-        functions=str(CANDIDATE / "allele_function.tsv"), rules=str(CANDIDATE / "phenotype_rules.tsv"),
+        functions=str(GAPS / "functions.tsv"), rules=str(GAPS / "rules.tsv"),
         diplotypes=str(CANDIDATE / "cpic_1.38.0_diplotype_to_phenotype.tsv.gz"),
     )  # fmt: skip
     assert counts == {"genes": 23, "positions": 1201, "alleles": 1317}

@@ -172,10 +172,10 @@ def _is_function(allele: NamedAllele) -> bool:
 
 
 def _worded(allele: NamedAllele) -> NamedAllele:
-    """CPIC's word for an activity value, where the table repeats the value in place of the function."""
+    """CPIC's word for an activity value, where the table repeats the value in place of the function; none for none."""
     value = allele.activity
     if value is None:
-        return replace(allele, function="Unknown function")
+        return replace(allele, function="")
     word = "No function" if value == 0 else "Decreased function" if value < 1 else "Normal function"
     return replace(allele, function="Increased function" if value >= 2 else word)
 
