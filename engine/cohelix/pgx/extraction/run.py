@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from cohelix import dataset, storage
-from cohelix.errors import InputError
+from cohelix.errors import CohelixError, InputError
 from cohelix.genotypes import callset, inputs
 from cohelix.pgx.definition import Gene
 from cohelix.pgx.extraction import kernels, loci, vcf
@@ -36,7 +36,7 @@ class Extracted:
 
     report: by gene the positions without a record (no_record), with another REF (ref_mismatch), with an event of
     another kind (other_event), twice in the input (position_twice); rejected: genotypes by reason. digests: (role,
-    sha256) of what was read.
+    sha256) of the genotypes at the positions, equal for equal genotypes whatever file they lay in.
     """
 
     folder: str
@@ -88,12 +88,16 @@ def extract(
         return done
     places = loci.loci_of(genes.values())
     reader = {"vcf": _read_vcf, "pgen": _read_plink, "bed": _read_plink, "callset": _read_callset}[form]
-    sample_ids, found, more = reader(target, places, folder, params, sexes)
+    try:
+        sample_ids, found, more = reader(target, places, folder, params, sexes)
+    except CohelixError:
+        storage.remove_tree(str(folder))
+        raise
     _write_samples(folder, sample_ids)
     report = {"form": form, **more, "genes": {gene: one["report"] for gene, one in found.items()}}
     said = {
         "of": made_of, "n": len(sample_ids), "symbols": list(places.genes), "report": report,
-        "alleles": {gene: one["alleles"] for gene, one in found.items()}, "digests": _digests(target, form, sexes),
+        "alleles": {gene: one["alleles"] for gene, one in found.items()}, "digests": _digests(folder, found),
     }  # fmt: skip
     storage.write(str(folder / _SAID), dataset.canonical_json(said))
     return _of(folder, said)
@@ -174,16 +178,13 @@ def members(target: str, form: str) -> list[Path]:
     return [Path(f"{prefix}.{suffix}") for suffix in suffixes if Path(f"{prefix}.{suffix}").is_file()]
 
 
-def _digests(target: str, form: str, sexes: str | None) -> list[tuple[str, str]]:
-    table = inputs.digests_of(sexes=sexes)
-    if form == "callset":
-        commit = dataset.open_existing(target, callset.KIND)
-        return [("genotypes", commit.provenance.get("digest") or dataset.digest_of(commit.meta)), *table]
-    found = []
-    for path in members(target, form):
+def _digests(folder: Path, found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Of the genotypes as they lie in `folder`: the file they came from may be a thousand times as large."""
+    whole = hashlib.sha256(dataset.canonical_json({gene: one["alleles"] for gene, one in found.items()}))
+    for path in sorted(folder.iterdir()):
         with path.open("rb") as handle:
-            found.append(("genotypes", hashlib.file_digest(handle, "sha256").hexdigest()))
-    return [*found, *table]
+            whole.update(hashlib.file_digest(handle, "sha256").digest())
+    return [("genotypes", whole.hexdigest())]
 
 
 def _fingerprint(target: str, form: str, genes: dict[str, Gene], params: CallParams, sexes: str | None) -> list[Any]:

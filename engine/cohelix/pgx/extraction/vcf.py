@@ -153,9 +153,14 @@ def _fetched(path: Path, loci: Loci) -> Iterator[bytes]:
     """Lines near loci, through the tabix index."""
     import pysam
 
-    with pysam.TabixFile(str(path), index=str(_index(path))) as file:
-        names = {genome.plain_name(name): name for name in file.contigs}
-        yield from _near(loci, names, lambda *region: (line.encode() for line in file.fetch(*region)))
+    try:
+        with pysam.TabixFile(str(path), index=str(_index(path))) as file:
+            names = {genome.plain_name(name): name for name in file.contigs}
+            yield from _near(loci, names, lambda *region: (line.encode() for line in file.fetch(*region)))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            "the VCF or its index is damaged, or they do not belong together. Make the index again (bcftools index -t)."
+        ) from error
 
 
 @contextmanager
