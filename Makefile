@@ -103,13 +103,19 @@ demo: $(BIN)/.demo
 	  --set prs.evaluate.centre_group=eur --set prs.evaluate.distance_bins=4; \
 	run cohelix simulate compare-prs $(DEMO)/cohort --scores $(DEMO)/prs --adjusted $(DEMO)/prs-adjusted \
 	  --evaluation $(DEMO)/prs-evaluated; \
-	run cohelix prs export $(DEMO)/prs -o $(DEMO)/aggregated_scores.txt.gz
+	run cohelix prs export $(DEMO)/prs -o $(DEMO)/aggregated_scores.txt.gz; \
+	run cohelix pgx call $(DEMO)/cohort.calls -o $(DEMO)/pgx.parquet --fasta $(DEMO)/cohort/reference/genome.fa.gz \
+	  --sexes $(DEMO)/first-qc/sexes.tsv; \
+	run cohelix simulate compare-pgx $(DEMO)/cohort --calls $(DEMO)/pgx.parquet; \
+	run cohelix pgx frequencies $(DEMO)/pgx.parquet -o $(DEMO)/pgx-frequencies --groups $(DEMO)/ancestry/ancestry_preds.tsv; \
+	run cohelix pgx export $(DEMO)/pgx.parquet -o $(DEMO)/pgx.tsv.gz
 	@echo; echo "Quality control is $(DEMO)/qc/index.html: open it in a browser."
 	@echo "Who was flagged, why and at which cut-off: $(DEMO)/samples-qc/sample_flags.parquet; TSVs beside it have All of Us's columns."
 	@echo "Pictures of the people are in $(DEMO)/cohort-report: *.png, and statistics.tsv beside what is published."
 	@echo "Relatives: $(DEMO)/relatedness/relatedness.tsv; ancestry groups: $(DEMO)/ancestry/ancestry_preds.tsv."
 	@echo "Accuracy of polygenic scores by ancestry is $(DEMO)/prs-evaluated/index.html: open it in a browser."
 	@echo "The scores are $(DEMO)/prs/scores.parquet; comparable across ancestries: $(DEMO)/prs-adjusted/adjusted.parquet."
+	@echo "Star alleles and phenotypes are $(DEMO)/pgx.parquet, one row a person and gene; what was called and not: $(DEMO)/pgx.parquet/_pgx/summary.tsv."
 	@echo "The callset is $(DEMO)/cohort.callset: genotypes/*.pgen (open them with plink2), sites/*.parquet, samples-*.parquet."
 
 test: setup
