@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from cohelix.pgx import names
 from cohelix.pgx.definition import Gene
 from cohelix.pgx.matching.strands import UNSEEN, Reading, Strand, has
@@ -78,16 +80,28 @@ class Table:
         return [self.stated[place] for place in sorted(places)]
 
     @cached_property
+    def silent(self) -> np.ndarray:
+        """(P,) bool: sites at which REF tells nothing, since it is part of no allele but the reference."""
+        reference = self.gene.reference_allele.cells
+        tells = {
+            site
+            for _, cells in self.stated
+            for site, cell in cells.items()
+            if len(cells) > 1 or has(cell, self.gene.positions[site].ref)
+        }
+        return np.array([site not in tells and cell is not None for site, cell in enumerate(reference)])
+
+    @cached_property
     def _reference_sites(self) -> frozenset[int]:
         return frozenset(site for site, cell in enumerate(self.gene.reference_allele.cells) if cell is not None)
 
-    def reference_score(self, strand: Strand) -> int:
-        """What the reference counts on `strand`: its cells at the sites there."""
-        return len(self._reference_sites & strand.keys())
+    def reference_score(self, strand: Strand, silent: int) -> int:
+        """What the reference counts on `strand`: its cells at the sites there, and at the silent ones."""
+        return len(self._reference_sites & strand.keys()) + silent
 
     def covered(self, strand: Strand) -> dict[int, frozenset[int]]:
         """The alleles whose every stated cell at a present site is on `strand`, each with those sites."""
-        found = {}
+        found: dict[int, frozenset[int]] = {}
         positions = self.gene.positions
         for index, cells in self.near(site for site, allele in strand.items() if allele != positions[site].ref):
             present = [site for site in cells if site in strand]
@@ -95,19 +109,19 @@ class Table:
                 found[index] = frozenset(present)
         return found
 
-    def parts(self, strand: Strand) -> list[Part]:
-        """Everything that `strand` may be."""
+    def parts(self, strand: Strand, silent: int = 0) -> list[Part]:
+        """Everything that `strand` may be. silent: sites besides at which it is seen to have REF."""
         covered = self.covered(strand)
         altered = {site: allele for site, allele in strand.items() if allele != self.gene.positions[site].ref}
         groups = self._together(covered) if len(covered) > 1 else [tuple(covered)]
-        return [self._part(strand, group, covered, altered) for group in groups]
+        return [self._part(strand, silent, group, covered, altered) for group in groups]
 
     def _part(
-        self, strand: Strand, group: tuple[int, ...], covered: dict[int, frozenset[int]], altered: Strand
+        self, strand: Strand, silent: int, group: tuple[int, ...], covered: dict[int, frozenset[int]], altered: Strand
     ) -> Part:
         sites = frozenset[int]().union(*(covered[index] for index in group))
         others = tuple((site, self.alteration(site, altered[site])) for site in sorted(altered) if site not in sites)
-        score = len(sites) if group else self.reference_score(strand)
+        score = len(sites) if group else self.reference_score(strand, silent)
         return Part(tuple(sorted(group)), others, score - len(others))
 
     def _together(self, covered: dict[int, frozenset[int]]) -> list[tuple[int, ...]]:
@@ -147,11 +161,11 @@ def diplotypes(table: Table, reading: Reading) -> list[tuple[Part, Part]]:
     """Every pair of parts of two strands that fit the pattern, of all its readings."""
     found = []
     for one, other in reading.strands():
-        first = table.parts(one)
+        first = table.parts(one, reading.silent)
         if not reading.blocks:
             found += [(a, b) for index, a in enumerate(first) for b in first[index:]]
             continue
-        second = table.parts(other)
+        second = table.parts(other, reading.silent)
         found += [(a, b) for a in first for b in second]
     return found
 

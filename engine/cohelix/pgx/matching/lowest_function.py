@@ -75,13 +75,16 @@ class LowestFunction:
         self.hapb3: HapB3 | None = of_gene(gene)
         special = frozenset(gene.alleles[index].name for index in self._special())
         self.table = Table(gene, special)
+        self.silent = self.table.silent.copy()
+        if self.hapb3 is not None:
+            self.silent[list(self.hapb3.sites)] = False
 
     def _special(self) -> tuple[int, ...]:
         return () if self.hapb3 is None else (self.hapb3.whole, self.hapb3.intronic)
 
     def call(self, codes: np.ndarray, phase: np.ndarray, alleles: Sequence[Sequence[str]], phase_sets: bool) -> Answer:
         """The answer of one pattern: codes, phase (P,), alleles that no definition knows already read as REF."""
-        reading = read(self.gene, codes, phase, alleles)
+        reading = read(self.gene, codes, phase, alleles, self.silent)
         warnings: set[str] = set()
         if len(reading.blocks) > 1 and not phase_sets:
             return Answer("haplotypes", haplotypes=self._haplotypes(reading, warnings), warnings=(*sorted(warnings),))
@@ -99,11 +102,10 @@ class LowestFunction:
                 return exact
         if self.hapb3 is None:
             return diplotypes(self.table, reading)
-        sites = self.hapb3.sites
         found = []
         for one, other in reading.strands():
-            first = [self._with_hapb3(part, one, warnings) for part in self._parts_without(one, sites)]
-            second = [self._with_hapb3(part, other, warnings) for part in self._parts_without(other, sites)]
+            first = [self._with_hapb3(part, one, warnings) for part in self._parts_without(one, reading.silent)]
+            second = [self._with_hapb3(part, other, warnings) for part in self._parts_without(other, reading.silent)]
             if reading.blocks:
                 found += [(a, b) for a in first for b in second]
             else:
@@ -113,22 +115,23 @@ class LowestFunction:
     def _exact(self, reading: Reading) -> list[tuple[Part, Part]]:
         """Pairs of single named alleles that leave nothing of either strand untold."""
         one, other = next(reading.strands())
-        first, second = self._single(one), self._single(other)
+        first, second = self._single(one, reading.silent), self._single(other, reading.silent)
         if reading.blocks:
             return [(a, b) for a in first for b in second]
         return [(a, b) for index, a in enumerate(first) for b in first[index:]]
 
-    def _single(self, strand: Strand) -> list[Part]:
+    def _single(self, strand: Strand, silent: int) -> list[Part]:
         altered = frozenset(site for site, allele in strand.items() if allele != self.gene.positions[site].ref)
         if not altered:
-            return [Part((), (), self.table.reference_score(strand))]
+            return [Part((), (), self.table.reference_score(strand, silent))]
         covered = self.table.covered(strand)
         return [Part((index,), (), len(sites)) for index, sites in covered.items() if altered <= sites]
 
-    def _parts_without(self, strand: Strand, sites: tuple[int, int]) -> list[Part]:
+    def _parts_without(self, strand: Strand, silent: int) -> list[Part]:
         """Parts of a strand on which HapB3's own alterations are not told."""
-        refs = {site: self.gene.positions[site].ref for site in sites if site in strand}
-        return self.table.parts({**strand, **refs})
+        assert self.hapb3 is not None
+        refs = {site: self.gene.positions[site].ref for site in self.hapb3.sites if site in strand}
+        return self.table.parts({**strand, **refs}, silent)
 
     def _with_hapb3(self, part: Part, strand: Strand, warnings: set[str]) -> Part:
         assert self.hapb3 is not None

@@ -25,11 +25,13 @@ Strand = dict[int, str]
 
 @dataclass(frozen=True)
 class Reading:
-    """A pattern read as two strands. same: sites at which both have one allele. blocks: of (site, one, other)."""
+    """A pattern read as two strands. same: sites at which both have one allele. blocks: of (site, one, other).
+    silent: sites besides at which both are seen to have REF, left out since they tell nothing."""
 
     same: Strand
     blocks: tuple[tuple[tuple[int, str, str], ...], ...]
     haploid: bool
+    silent: int = 0
 
     def strands(self) -> Iterator[tuple[Strand, Strand]]:
         """Every unordered pair of strands; a haploid or homozygous pattern has one, of two equal strands."""
@@ -46,9 +48,17 @@ class Reading:
         return 1 << max(len(self.blocks) - 1, 0)
 
 
-def read(gene: Gene, codes: np.ndarray, phase: np.ndarray, alleles: Sequence[Sequence[str]]) -> Reading:
-    """One pattern's strands. codes, phase (P,) of the gene's own positions; alleles: texts by site."""
-    same: Strand = {site: alleles[site][0] for site in np.flatnonzero(codes == 0).tolist()}
+def read(
+    gene: Gene,
+    codes: np.ndarray,
+    phase: np.ndarray,
+    alleles: Sequence[Sequence[str]],
+    silent: np.ndarray | None = None,
+) -> Reading:
+    """One pattern's strands. codes, phase (P,) of the gene's own positions; alleles: texts by site; silent (P,) bool:
+    sites at which two copies of REF tell nothing."""
+    left_out = (codes == 0) & (False if silent is None else silent)
+    same: Strand = {site: alleles[site][0] for site in np.flatnonzero((codes == 0) & ~left_out).tolist()}
     blocks: dict[tuple[int, int], list[tuple[int, str, str]]] = {}
     n_absent = 0
     for site in np.flatnonzero((codes != 0) & (codes != (MISSING | MISSING << 4))).tolist():
@@ -65,7 +75,7 @@ def read(gene: Gene, codes: np.ndarray, phase: np.ndarray, alleles: Sequence[Seq
         blocks.setdefault(block, []).append((site, first, second))
     haploid = n_absent > 0 and n_absent == len(same) and not blocks
     same = {site: same[site] for site in sorted(same)}
-    return Reading(same, tuple(tuple(block) for _, block in sorted(blocks.items())), haploid)
+    return Reading(same, tuple(tuple(block) for _, block in sorted(blocks.items())), haploid, int(left_out.sum()))
 
 
 def has(cell: str, allele: str) -> bool:
