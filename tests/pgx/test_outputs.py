@@ -234,10 +234,10 @@ def test_published_frequencies_name_their_source_and_known_alleles() -> None:
         "EUR": ("European",), "afr": ("African", "Sub-Saharan African"), "none such": ()
     }  # fmt: skip
     for gene, group in {(one.gene, one.group) for one in listed}:
-        by_source: Counter[str] = Counter()
+        by_source: dict[str, float] = {}
         for one in listed:
             if (one.gene, one.group) == (gene, group) and not one.below:
-                by_source[one.source] += one.frequency  # type: ignore[assignment]
+                by_source[one.source] = by_source.get(one.source, 0.0) + one.frequency
         assert all(total <= 1.005 for total in by_source.values())
 
 
