@@ -70,26 +70,28 @@ def canonical(
 
 @kernel
 def keys_of(form: np.ndarray, blocks: np.ndarray, flags: np.ndarray, mixed: np.ndarray) -> np.ndarray:
-    """(k,) uint64: sums over what `canonical` wrote of mixed (P, 18, 2) uint64.
+    """(k,) uint64: exclusive or, over what `canonical` wrote, of mixed (P, 21, 2) uint64.
 
-    mixed[site, allele, side], 0 for REF; then mixed[site, 16, 0] times the block; mixed[0, 17] by flag.
+    mixed[site, allele, side], 0 for REF; then for a block b mixed[site, 16 + b // 64, 0] rotated by b % 64 bits; and
+    mixed[0, 20] by flag.
     """
     n, n_positions = form.shape
     keys = np.zeros(n, dtype=np.uint64)
     for person in range(n):
-        total = np.uint64(0)
+        key = np.uint64(0)
         for site in range(n_positions):
             code = form[person, site]
             if code != 0:
-                total += mixed[site, code & 15, 0] + mixed[site, code >> 4, 1]
-                block = blocks[person, site]
+                key ^= mixed[site, code & 15, 0] ^ mixed[site, code >> 4, 1]
+                block = np.int64(blocks[person, site])
                 if block != 0:
-                    total += mixed[site, 16, 0] * np.uint64(block)
+                    word = mixed[site, 16 + (block >> 6), 0]
+                    key ^= word << np.uint64(block & 63) | word >> np.uint64(-block & 63)
         if flags[person] & 1:
-            total += mixed[0, 17, 0]
+            key ^= mixed[0, 20, 0]
         if flags[person] & 2:
-            total += mixed[0, 17, 1]
-        keys[person] = total
+            key ^= mixed[0, 20, 1]
+        keys[person] = key
     return keys
 
 

@@ -120,16 +120,16 @@ def _rank(alleles: tuple[tuple[str, ...], ...]) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def _mixed(gene: str, alleles: tuple[tuple[str, ...], ...]) -> np.ndarray:
-    """(P, 18, 2) uint64 for `kernels.keys_of`: random numbers by site, allele text and side."""
+    """(P, 21, 2) uint64 for `kernels.keys_of`: random numbers by site, allele text and side."""
     marks = {OTHER: "another", ABSENT: "none", MISSING: "missing"}
-    mixed = np.zeros((len(alleles), 18, 2), dtype=np.uint64)
+    mixed = np.zeros((len(alleles), 21, 2), dtype=np.uint64)
     for site, texts in enumerate(alleles):
         for code, text in [*enumerate(texts[:OTHER]), *marks.items()]:
             if code:  # REF adds nothing: most genotypes are passed by
                 mixed[site, code] = [_number(gene, site, text, side) for side in (0, 1)]
-        mixed[site, 16, 0] = _number(gene, site, "block", 0)
+        mixed[site, 16:20, 0] = [_number(gene, site, "block", part) for part in range(4)]
     if len(alleles):
-        mixed[0, 17] = [_number(gene, flag) for flag in ("all phased", "phase sets")]
+        mixed[0, 20] = [_number(gene, flag) for flag in ("all phased", "phase sets")]
     return mixed
 
 
