@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from cohelix.errors import ReferenceMismatch
+from cohelix.errors import InputError, ReferenceMismatch
 from cohelix.pgx.extraction import kernels
 from cohelix.pgx.extraction.loci import AUTOSOME, HAPLOID, REF_MISMATCH, Loci, Locus, read_record
 from cohelix.pgx.genotype import LONGEST_LIST, NO_CALL, OTHER
 
 _FIRST, _AGAIN, _JOIN = "first", "again", "join"
 _WRONG_BUILD = 10
-"""So many loci with another REF, and more than half, are a file of another build."""
+"""So many loci with another REF, and more than half (or all there are), are a file of another build."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,10 @@ class Draft:
         codes[((codes & 15) == 0) & ((second == 0) | (second == 14))] = NO_CALL
 
     def finish(self, *, phase_of_heterozygous_only: bool = False) -> dict[str, Any]:
-        """Write what is left; {gene: {"alleles", "rejected"}} and what was met. ReferenceMismatch for another build."""
+        """Write what is left; {gene: {"alleles", "rejected"}} and what was met.
+
+        ReferenceMismatch where the bases are those of another build, InputError where no locus has a record.
+        """
         self._check_build()
         for gene in self.loci.genes:
             codes, phase = self._codes[gene], self._phase[gene]
@@ -153,10 +156,16 @@ class Draft:
 
     def _check_build(self) -> None:
         wrong = sum(locus not in self.taken and bool(met[REF_MISMATCH]) for locus, met in self.passed_over.items())
-        if wrong >= _WRONG_BUILD and wrong > len(self.taken):
+        if wrong > len(self.taken) and (wrong >= _WRONG_BUILD or not self.taken):
             raise ReferenceMismatch(
                 f"expected the reference bases of GRCh38 at the positions of the definitions, found others at {wrong} "
                 f"of {wrong + len(self.taken)}. Give genotypes of GRCh38 (lift them over, or call that build)."
+            )
+        if not self.taken:
+            n_loci = sum(len(loci) for loci in self.loci.genes.values())
+            raise InputError(
+                f"expected records at the {n_loci} positions of the definitions (GRCh38), found none at any of them. "
+                "Give genotypes of GRCh38 that keep these positions, also where everybody has the reference."
             )
 
     def _how(self, locus: Locus, changes: frozenset[str]) -> str:
