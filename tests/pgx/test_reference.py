@@ -234,8 +234,28 @@ def test_a_definition_that_contradicts_itself_is_refused() -> None:
     wrong = dict(whole["namedAlleles"][1], alleles=["T"])
     with pytest.raises(InputError, match="where it is not an allele"):
         gene_of(toy(namedAlleles=[whole["namedAlleles"][0], wrong]))
+    with pytest.raises(InputError, match="a cell for each of 1 positions"):
+        gene_of(toy(namedAlleles=[whole["namedAlleles"][0], dict(whole["namedAlleles"][1], alleles=["G", "G"])]))
     with pytest.raises(InputError, match="definition file of PharmCAT"):
         gene_of({"gene": "TOY"})
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("path", sorted((PUBLISHED / "case_definitions").glob("*.json")), ids=lambda path: path.stem)
+def test_definitions_of_older_releases_are_read(path: Path) -> None:
+    """Without a version or core positions: these are then the positions that an allele states."""
+    source = json.loads(path.read_text())
+    gene = gene_of(source)
+    assert (gene.symbol, len(gene.positions), len(gene.alleles)) == (
+        source["gene"], len(source["variants"]), len(source["namedAlleles"]),
+    )  # fmt: skip
+    places = {place.position: at for at, place in enumerate(gene.positions)}
+    for one in source["namedAlleles"]:
+        (allele,) = (allele for allele in gene.alleles if allele.name == one["name"])
+        for variant, cell in zip(source["variants"], one["alleles"], strict=True):
+            assert allele.cells[places[variant["position"]]] == cell
+        if not one.get("corePositions") and not allele.reference:
+            assert allele.core == tuple(place for place, at in places.items() if allele.cells[at] is not None)
 
 
 def test_phenotypes_that_no_rule_makes_are_refused() -> None:
@@ -257,6 +277,19 @@ def test_import_refuses_what_is_no_release(tmp_path: Path) -> None:
     (tmp_path / "bad" / "TOY_translation.json").write_text("{")
     with pytest.raises(InputError, match=r"expected JSON in TOY_translation\.json"):
         import_reference(str(tmp_path / "bad"), str(tmp_path / "empty"), str(out))
+    (tmp_path / "bad" / "TOY_translation.json").write_text(json.dumps(toy()))
+    table, other = tmp_path / "functions.tsv", tmp_path / "rules.tsv"
+    other.write_text("gene\tkey_type\tkey\tphenotype\nTOY\tactivity_score\t2.0\tNormal Metabolizer\n")
+    for text, message in (
+        ("gene\tallele\nTOY\t*1\n", "expected the columns activity_value, allele, function, gene"),
+        ("gene\tallele\tfunction\tactivity_value\nTOY\t*1\tNormal function\tmuch\n", "such as 0.25.* found 'much'"),
+    ):
+        table.write_text(text)
+        with pytest.raises(InputError, match=message):
+            import_reference(str(tmp_path / "bad"), str(tmp_path / "empty"), str(out), functions=str(table),
+                             rules=str(other))  # fmt: skip
+    with pytest.raises(ConfigError, match="--functions and --rules"):
+        import_reference(str(tmp_path / "bad"), str(tmp_path / "empty"), str(out), functions=str(table))
     assert not out.exists()
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cohelix.errors import InputError
+from cohelix.errors import ConfigError, InputError
 from cohelix.folder import appearing_whole
 from cohelix.pgx.definition import Gene, NamedAllele, Rule
 from cohelix.pgx.reference import pharmcat, tables
@@ -20,6 +20,10 @@ from cohelix.pgx.reference import pharmcat, tables
 _MALIGNANT = "Malignant Hyperthermia associated"
 _OUTSIDE = {"HLA-A": "chr6", "HLA-B": "chr6", "MT-RNR1": "chrM"}
 """Genes without definitions by positions: called by other programs, judged by our tables."""
+
+_FUNCTIONS = {"gene", "allele", "function", "activity_value"}
+_RULES = {"gene", "key_type", "key", "phenotype"}
+_DIPLOTYPES = {"gene", "diplotype", "phenotype"}
 
 ATTRIBUTION = """\
 The tables in this folder are facts about pharmacogenes published by ClinPGx (formerly PharmGKB), CPIC and PharmVar, and
@@ -61,11 +65,13 @@ def import_reference(
     for symbol, phenotype in of_outside.items():
         genes[symbol] = _outside(symbol, version, source, pharmcat.functions_of(phenotype),
                                  pharmcat.rules_of(symbol, phenotype)[1])  # fmt: skip
+    if (functions is None) != (rules is None):
+        raise ConfigError("functions and rules of the same genes belong together. Give --functions and --rules.")
     if functions and rules:
-        said, judged = _table(functions, read), _table(rules, read)
+        said, judged = _table(functions, read, _FUNCTIONS), _table(rules, read, _RULES)
         genes = {symbol: _supplemented(gene, said, judged) for symbol, gene in genes.items()}
     if diplotypes:
-        genes |= _hla(_table(diplotypes, read), version, source)
+        genes |= _hla(_table(diplotypes, read, _DIPLOTYPES), version, source)
     with appearing_whole(Path(out)) as folder:
         tables.write(list(genes.values()), folder)
         (folder / "LICENSE").write_text(ATTRIBUTION, encoding="utf-8")
@@ -128,14 +134,20 @@ def _outside(
     )  # fmt: skip
 
 
-def _table(path: str, read: dict[str, bytes]) -> list[dict[str, str]]:
+def _table(path: str, read: dict[str, bytes], columns: set[str]) -> list[dict[str, str]]:
     content = _content(Path(path), read)
     try:
         text = (gzip.decompress(content) if path.endswith(".gz") else content).decode()
     except (OSError, EOFError, UnicodeDecodeError):
         raise InputError(f"expected a table in {Path(path).name[:60]}, found what is none.") from None
     lines = [line for line in text.splitlines() if not line.startswith("#")]
-    return list(csv.DictReader(io.StringIO("\n".join(lines)), delimiter="\t", quoting=csv.QUOTE_NONE))
+    reader = csv.DictReader(io.StringIO("\n".join(lines)), delimiter="\t", quoting=csv.QUOTE_NONE)
+    rows = list(reader)
+    if not columns <= set(reader.fieldnames or ()) or any(None in row.values() for row in rows):
+        raise InputError(
+            f"expected the columns {', '.join(sorted(columns))} in every row of a table, found other ones."
+        )
+    return rows
 
 
 def _supplemented(gene: Gene, functions: list[dict[str, str]], rules: list[dict[str, str]]) -> Gene:
@@ -184,7 +196,7 @@ def _rules(symbol: str, rules: list[dict[str, str]], functions: set[str]) -> tup
     own = [row for row in rules if row["gene"] == symbol]
     if any(row["key_type"] == "activity_score" for row in own):
         scores = {row["key"].lstrip("≥"): row["phenotype"] for row in own}
-        return True, pharmcat.ranges({None if key == "n/a" else float(key): said for key, said in scores.items()})
+        return True, pharmcat.ranges({pharmcat.score_of(key): said for key, said in scores.items()})
     keyed = {row["key"]: row["phenotype"] for row in own}
     if f"any {_MALIGNANT}" in keyed:
         return False, _any_malignant(keyed, functions)

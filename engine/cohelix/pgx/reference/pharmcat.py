@@ -50,6 +50,8 @@ def _gene(definition: Json, exemption: Json, phenotype: Json | None, source: str
         raise InputError(f"{symbol}: expected each position once, found one twice.")
     said = functions_of(phenotype) if phenotype else {}
     ignored = {name.lower() for name in exemption.get("ignoredAlleles") or ()}
+    if any(len(one["alleles"]) != len(positions) for one in definition["namedAlleles"]):
+        raise InputError(f"{symbol}: expected a cell for each of {len(positions)} positions in every allele.")
     alleles = [
         _allele(one, [one["alleles"][at] for at in order], positions, said)
         for one in definition["namedAlleles"]
@@ -68,7 +70,7 @@ def _gene(definition: Json, exemption: Json, phenotype: Json | None, source: str
         alleles=tuple(sorted(alleles, key=lambda allele: names.key(allele.name))),
         undocumented_as_reference=symbol in UNDOCUMENTED_AS_REFERENCE,
         source=source,
-        version=definition["version"],
+        version=definition.get("version") or definition.get("dataVersion") or "unversioned",
         scored_by_activity=scored,
         extra=tuple(_position(one) for one in exemption.get("extraPositions") or ()),
         required=frozenset(exemption.get("requiredPositions") or ()),
@@ -115,13 +117,15 @@ def _allele(
         if cell is not None and cell not in (place.ref, *place.alts) and (len(cell) > 1 or cell not in "RYSWKMBDHVN"):
             raise InputError(f"allele {named['name']} has {cell[:20]} at {place.position}, where it is not an allele.")
     known = said.get(named["name"])
+    stated = [place.position for place, cell in zip(positions, cells, strict=True) if cell is not None]
+    core = named.get("corePositions", () if named["reference"] else stated)  # older releases list none
     return NamedAllele(
         name=named["name"],
         id=named["id"],
         reference=bool(named["reference"]),
         cells=tuple(cells),
-        score=sum(cell is not None for cell in cells),
-        core=tuple(sorted(named.get("corePositions") or ())),
+        score=len(stated),
+        core=tuple(sorted(core or ())),
         function=known.function if known else "",
         activity=known.activity if known else None,
     )
@@ -137,16 +141,15 @@ def functions_of(phenotype: Json) -> dict[str, NamedAllele]:
 
 def function_only(name: str, function: str, activity: str | None) -> NamedAllele:
     """An allele that is known by its function. activity "≥3.0" is 3.0: the name says that it may be more."""
-    value = (activity or "").lstrip("≥")
-    return NamedAllele(name, "", False, (), 0, (), function, float(value) if value not in _NO_RULE else None)
+    return NamedAllele(name, "", False, (), 0, (), function, score_of(activity))
 
 
 def rules_of(symbol: str, phenotype: Json) -> tuple[bool, tuple[Rule, ...]]:
     """Whether the gene is scored by activity, and its rules. InputError where diplotypes contradict one another."""
     functions = {one["name"]: one["functionValue"] or "" for one in phenotype["namedAlleles"]}
-    by_score = {_score(one["activityScore"]): one["phenotype"] for one in phenotype["diplotypes"]}
+    by_score = {score_of(one["activityScore"]): one["phenotype"] for one in phenotype["diplotypes"]}
     if any(score is not None for score in by_score):
-        pairs = [(_score(one["activityScore"]), one["phenotype"]) for one in phenotype["diplotypes"]]
+        pairs = [(score_of(one["activityScore"]), one["phenotype"]) for one in phenotype["diplotypes"]]
         if any(by_score[score] != said for score, said in pairs):
             raise InputError(f"{symbol}: one activity score has two phenotypes.")
         return True, ranges(by_score)
@@ -172,6 +175,10 @@ def ranges(by_score: Mapping[float | None, str], open_ended: str = "Ultrarapid")
     return tuple(sorted(rules, key=lambda rule: rule.lowest or 0.0))
 
 
-def _score(text: str | None) -> float | None:
+def score_of(text: str | None) -> float | None:
+    """An activity value or score, "≥3.0" as 3.0; None for one that is not known. InputError where it is no number."""
     value = (text or "").lstrip("≥")
-    return None if value in _NO_RULE else float(value)
+    try:
+        return None if value in _NO_RULE else float(value)
+    except ValueError:
+        raise InputError(f"expected an activity value such as 0.25, ≥3.0 or n/a, found {value[:20]!r}.") from None
