@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cohelix.pgx import reference
 from cohelix.pgx.schema import CallParams
 from cohelix.pgx.solve import solve
 from tests.pgx import pharmcat
@@ -53,6 +54,24 @@ def test_cases_are_answered_as_pharmcat_does(root: Path, data: Path) -> None:
             differ[row["case_id"], row["gene"]] += 1
     assert dict(differ) == expected
     assert sum(differ.values()) <= 2
+
+
+def test_cases_with_the_shipped_definitions(data: Path) -> None:
+    """The genes of reference/pgx give the same answers as PharmCAT's own files."""
+    folder = data / "pgx"
+    rows = [
+        row
+        for row in pharmcat.rows(folder / "cases" / "cases.tsv")
+        if row["definition"] == "default" and (row["exemptions_loaded"] == "1" or row["gene"] != "NAT2")
+    ]
+    genes = reference.load(CallParams().reference, sorted({row["gene"] for row in rows}))
+    assert len(rows) > 140
+    for row in rows:
+        gene = genes[row["gene"]]
+        genotypes = pharmcat.genotypes(folder / "cases" / row["vcf"], gene)
+        solved = solve(gene, genotypes, CallParams(combinations=row["find_combinations"] == "1"))
+        ours = worded(solved.answers.to_pylist()[solved.answer[0]], row["top_candidate_only"] == "1")
+        assert ours == (row["expected_diplotypes"], row["scores"], row["expected_haplotypes"]), row["case_id"]
 
 
 def test_warnings_of_cases(data: Path) -> None:
