@@ -20,7 +20,8 @@ import pyarrow.csv
 from isal import isal_zlib
 
 from cohelix.errors import ConfigError, InputError
-from cohelix.prs.exports import SCORES, row_groups, table_of, whole_file
+from cohelix.genotypes.exports import whole_file
+from cohelix.prs.exports import SCORES, row_groups, table_of
 
 COLUMNS = ("sampleset", "FID", "IID", "PGS", "SUM", "DENOM", "AVG")
 
