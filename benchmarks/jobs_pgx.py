@@ -26,8 +26,9 @@ from benchmarks.turns import Bench, take_turns
 
 Steps = list[tuple[str, list[str]]]
 CALL, PEER = "pgx-call", "pgx-peer"
-PLAN = {CALL: (10_000, 100_000, 400_000), PEER: (100,)}
-QUICK = {CALL: (1_000,), PEER: (20,)}
+FEW, MANY = star_allele_sets.FEW_MISSING, star_allele_sets.MANY_MISSING
+PLAN = {CALL: ((10_000, FEW), (100_000, FEW), (400_000, FEW), (400_000, MANY)), PEER: ((100, FEW),)}
+QUICK = {CALL: ((1_000, FEW),), PEER: ((20, FEW),)}
 GENES = {CALL: (), PEER: ("CYP2C19",)}
 PROBED = 500
 
@@ -42,6 +43,7 @@ class Work:
     n_records: int
     drawn: Drawn
     genes: tuple[str, ...]
+    missing: float
     made: dict[str, Path] = field(default_factory=dict)
 
     @property
@@ -50,7 +52,7 @@ class Work:
 
     @property
     def settings(self) -> tuple[str, ...]:
-        return f"genes={len(self.drawn.genes)}", f"missing={star_allele_sets.MISSING}"
+        return f"genes={len(self.drawn.genes)}", f"missing={self.missing}"
 
     @property
     def inputs(self) -> list[Path]:
@@ -131,11 +133,11 @@ _PYPGX = Engine("pypgx", peer_version("pypgx"), _pypgx, _pypgx_counts, _nothing,
 ENGINES = {CALL: {"ours": _OURS}, PEER: {"ours": _OURS, "pypgx": _PYPGX}}
 
 
-def _made(job: str, n: int, folder: Path) -> Work:
+def _made(job: str, n: int, missing: float, folder: Path) -> Work:
     folder.mkdir()
     prefix = folder / "people"
-    drawn = star_allele_sets.draw_people(prefix, n, GENES[job])
-    work = Work(job, prefix, n, drawn.n_sites, drawn, GENES[job])
+    drawn = star_allele_sets.draw_people(prefix, n, GENES[job], missing)
+    work = Work(job, prefix, n, drawn.n_sites, drawn, GENES[job], missing)
     if job == PEER:  # pypgx reads an indexed VCF
         out = folder / "people"
         subprocess.run(
@@ -149,8 +151,8 @@ def _made(job: str, n: int, folder: Path) -> Work:
 
 def _calling(job: str) -> Callable[[argparse.Namespace, Bench], None]:
     def run(wish: argparse.Namespace, bench: Bench) -> None:
-        for n in (QUICK if wish.quick else PLAN)[job]:
-            work = _made(job, n, bench.scratch / "pgx")
+        for n, missing in (QUICK if wish.quick else PLAN)[job]:
+            work = _made(job, n, missing, bench.scratch / "pgx")
             print(f"# made {n} people x {work.n_records} positions", file=sys.stderr)
             take_turns(work, chosen(ENGINES[job], wish.engines), bench)
             shutil.rmtree(bench.scratch / "pgx")

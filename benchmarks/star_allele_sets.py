@@ -1,7 +1,7 @@
 """People with star alleles, as a phased PGEN: random pairs of planted haplotypes, a few altered, some not seen.
 
 Haplotypes are those that made cohorts carry (reference/simulate/star_alleles), at frequencies of their source; each
-haplotype of a gene has an allele changed at `ALTERED` of its positions, and `MISSING` of all genotypes have no call. So
+haplotype of a gene has an allele changed at `ALTERED` of its positions, and a share of all genotypes has no call. So
 distinct patterns grow with people as they do in life, where rare variants and gaps go on turning up.
 """
 
@@ -20,7 +20,7 @@ from cohelix.simulate.people.person import SOURCES
 from cohelix.simulate.star_alleles import Named, read_table
 
 ALTERED = 5e-5  # of positions of a haplotype
-MISSING = 0.001  # of genotypes
+FEW_MISSING, MANY_MISSING = 0.001, 0.01  # of genotypes
 SHARES = (0.2, 0.1, 0.1, 0.45, 0.05, 0.1)  # of people, by source
 BLOCK = 50_000
 SEED = 7
@@ -50,8 +50,11 @@ class Drawn:
     n_sites: int
 
 
-def draw_people(prefix: Path, n: int, only: Sequence[str] = ()) -> Drawn:
-    """Write prefix.pgen, .pvar and .psam: women only, so that all have two haplotypes of every gene."""
+def draw_people(prefix: Path, n: int, only: Sequence[str] = (), missing: float = FEW_MISSING) -> Drawn:
+    """Write prefix.pgen, .pvar and .psam: women only, so that all have two haplotypes of every gene.
+
+    missing: share of genotypes without a call.
+    """
     rng = np.random.default_rng(SEED)
     genes = {name: gene for name, gene in reference.load("clinpgx/2025-11-05", tuple(only)).items() if gene.positions}
     table = read_table("pharmacogenes")
@@ -77,7 +80,7 @@ def draw_people(prefix: Path, n: int, only: Sequence[str] = ()) -> Drawn:
             codes = cells[of][:, site.row][planted[:, of]].astype(np.int32)
             changed = rng.random((n, 2)) < ALTERED
             codes[changed] = (codes[changed] + 1) % (len(site.alts) + 1)
-            gone = rng.random(n) < MISSING
+            gone = rng.random(n) < missing
             codes[gone] = -9
             touched[:, of] |= changed.any(axis=1) | gone
             writer.append_alleles(

@@ -56,7 +56,7 @@ def test_genotypes_are_those_of_the_planted_alleles(tmp_path: Path, monkeypatch:
 
 def test_wrong_calls_are_refused(tmp_path: Path) -> None:
     drawn = draw_people(tmp_path / "p", N, GENES)
-    work = Work("pgx-call", tmp_path / "p", N, drawn.n_sites, drawn, GENES)
+    work = Work("pgx-call", tmp_path / "p", N, drawn.n_sites, drawn, GENES, jobs_pgx.FEW)
     called = {
         (person, gene): ["/".join(drawn.names[of][number] for number in drawn.planted[person, of])]
         for of, gene in enumerate(drawn.genes)
