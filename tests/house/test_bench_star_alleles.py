@@ -9,7 +9,7 @@ import numpy as np
 import pgenlib
 import pytest
 
-from benchmarks import jobs_pgx, star_allele_sets
+from benchmarks import jobs_pgx
 from benchmarks.jobs_pgx import ENGINES, Work
 from benchmarks.star_allele_sets import draw_people
 from cohelix.pgx import reference
@@ -19,9 +19,8 @@ N = 300
 GENES = ("CYP2C19", "NUDT15", "UGT1A1")
 
 
-def test_genotypes_are_those_of_the_planted_alleles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(star_allele_sets, "MISSING", 0.01)
-    drawn = draw_people(tmp_path / "p", N, GENES)
+def test_genotypes_are_those_of_the_planted_alleles(tmp_path: Path) -> None:
+    drawn = draw_people(tmp_path / "p", N, GENES, 0.01)
     genes = reference.load("clinpgx/2025-11-05", GENES)
     lines = [line.split("\t") for line in (tmp_path / "p.pvar").read_text().splitlines()[1:]]
     assert drawn.n_sites == len(lines) == sum(len(gene.positions) for gene in genes.values())
