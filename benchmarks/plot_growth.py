@@ -1,7 +1,8 @@
 """How time and memory grow with people and with sites: `.venv/bin/python benchmarks/plot_growth.py`.
 
 Draws benchmarks/growth-people.svg and growth-sites.svg from the raw lines of the jobs of relatedness and ancestry: CPU
-time (user and system) and peak memory, medians of the warm repeats, ours and the peers', on logarithmic axes.
+time (user and system) and peak memory, medians of the warm repeats, ours and the peers', on logarithmic axes; and
+growth-star-alleles.svg from those of star-allele calling: distinct patterns, CPU time of each step, and peak memory.
 """
 
 from __future__ import annotations
@@ -84,10 +85,54 @@ def draw(found: Points, axis: int, path: Path) -> None:
     plt.close(figure)
 
 
+STEPS = {
+    "extract": ("#5a8f3c", "^", "genotypes out of PGEN"),
+    "call": ("#1b6ca8", "o", "matching, phenotypes, writing"),
+}
+
+
+def draw_star_alleles(lines: list[dict[str, Any]], path: Path) -> None:
+    """The newest line of each size and step; the share of missing genotypes is that of most sizes."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "cohelix"
+    import matplotlib.pyplot as plt
+
+    own = [line for line in lines if line["job"] == "pgx-call" and line["cache"] == "warm" and not line["timed_out"]]
+    settings = [tuple(line["settings"]) for line in own]
+    usual = max(set(settings), key=settings.count)
+    at = {(line["step"], line["n_samples"]): line for line in own if tuple(line["settings"]) == usual}
+    sizes = sorted({size for _, size in at})
+    figure, axes = plt.subplots(1, 3, figsize=(12, 3.6))
+    axes[0].loglog(sizes, [at["call", size]["counts"]["patterns"] for size in sizes], color="#c2571a", marker="s")
+    for step, (colour, marker, name) in STEPS.items():
+        of = [at[step, size] for size in sizes]
+        cpu = [line["user_s"] + line["sys_s"] for line in of]
+        axes[1].loglog(sizes, cpu, color=colour, marker=marker, label=name)
+        axes[2].loglog(sizes, [line["peak_rss_mib"] for line in of], color=colour, marker=marker)
+    for place, title in zip(axes, ("distinct patterns, 20 genes", "CPU seconds", "peak memory, MiB"), strict=True):
+        place.set_title(title, fontsize=11)
+        place.set_xlabel("people")
+        place.grid(True, which="major", alpha=0.3)
+        place.spines[["top", "right"]].set_visible(False)
+        place.set_xticks(sizes, [f"{size // 1000}k" for size in sizes])
+        place.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
+        low, high = place.get_ylim()
+        place.set_ylim(10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(high)))
+        place.tick_params(axis="y", which="minor", labelleft=False)
+    axes[1].legend(frameon=False, fontsize=9)
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
+
+
 def main() -> None:
-    found = points(load(HERE / "results"))
+    lines = load(HERE / "results")
+    found = points(lines)
     draw(found, 0, HERE / "growth-people.svg")
     draw(found, 1, HERE / "growth-sites.svg")
+    draw_star_alleles(lines, HERE / "growth-star-alleles.svg")
 
 
 if __name__ == "__main__":
