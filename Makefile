@@ -105,7 +105,7 @@ demo: $(BIN)/.demo
 	  --evaluation $(DEMO)/prs-evaluated; \
 	run cohelix prs export $(DEMO)/prs -o $(DEMO)/aggregated_scores.txt.gz; \
 	run cohelix pgx call $(DEMO)/cohort.calls -o $(DEMO)/pgx.parquet --fasta $(DEMO)/cohort/reference/genome.fa.gz \
-	  --sexes $(DEMO)/first-qc/sexes.tsv; \
+	  --sexes $(DEMO)/first-qc/sexes.tsv --set pgx.call.indels_of_blocks=reference; \
 	run cohelix simulate compare-pgx $(DEMO)/cohort --calls $(DEMO)/pgx.parquet; \
 	run cohelix pgx frequencies $(DEMO)/pgx.parquet -o $(DEMO)/pgx-frequencies --groups $(DEMO)/ancestry/ancestry_preds.tsv; \
 	run cohelix pgx export $(DEMO)/pgx.parquet -o $(DEMO)/pgx.tsv.gz

@@ -34,7 +34,7 @@ def made(drawn: list[tuple[tuple[int, int, int], tuple[int, int, int], tuple[int
     phase = np.array([[phase for _, _, phase in one[:3]] for one in drawn], np.uint8).T
     m = len(drawn)
     return Patterns(
-        "TOY", codes, phase, np.zeros(m, bool), np.zeros(m, bool), np.arange(m, dtype=np.uint64),
+        "TOY", codes, phase, np.zeros(m, bool), np.zeros(m, bool), 2 * np.arange(m, dtype=np.uint64),
         np.array([one[3] for one in drawn]), np.zeros(0, np.int32), LISTED,
     )  # fmt: skip
 
@@ -84,12 +84,12 @@ def listed(*rows: tuple[int, int, str, int]) -> pa.Table:
 
 def test_patterns_of_blocks_are_added_up() -> None:
     first = listed((7, 2, "100:A/G", 0), (3, 9, "", 1), (5, 1, "200:C/CT", 0))
-    second = listed((3, 1, "", 1), (7, 30, "100:A/G", 0), ((1 << 64) - 1, 2, "100:G/G", 0))
+    second = listed((3, 1, "", 1), (7, 30, "100:A/G", 0), ((1 << 63) - 1, 2, "100:G/G", 0))
     found = merged(pa.concat_tables([first, second])).to_pylist()
     assert [(one["pattern"], one["n_people"], one["genotype"]) for one in found] == [
         (7, 32, "100:A/G"),
         (3, 10, ""),
-        ((1 << 64) - 1, 2, "100:G/G"),
+        ((1 << 63) - 1, 2, "100:G/G"),
         (5, 1, "200:C/CT"),
     ]
 

@@ -108,7 +108,7 @@ def write_calls(folder: Path, rows: list[dict[str, Any]], n_parts: int = 2) -> s
                 if own:
                     writer.write_table(pa.Table.from_pylist(own, plain))
         seal(name)
-    patterns = {"gene": ["CYP2C19", "CYP2C19"], "pattern": pa.array([1, 2], pa.uint64()), "n_people": [5, 6],
+    patterns = {"gene": ["CYP2C19", "CYP2C19"], "pattern": pa.array([1, 2], pa.int64()), "n_people": [5, 6],
                 "genotype": ["", "94775367:A|G@2 94781859:G|A@2"], "n_missing": [0, 0]}  # fmt: skip
     pq.write_table(pa.table(patterns), folder / "_pgx" / "patterns.parquet")
     seal("_pgx/patterns.parquet")

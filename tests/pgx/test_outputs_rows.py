@@ -34,7 +34,7 @@ def patterns(columns: list[list[tuple[int, int]]], phase: list[list[int]], phase
     m = codes.shape[1]
     return Patterns(
         "g", codes, np.array(phase, np.uint8).T, np.array(phased), np.array(sets),
-        np.arange(m, dtype=np.uint64) + 1000, np.ones(m, np.int64), np.array(of_person, np.int32), ALLELES,
+        2 * (np.arange(m, dtype=np.uint64) + 1000), np.ones(m, np.int64), np.array(of_person, np.int32), ALLELES,
     )  # fmt: skip
 
 

@@ -38,6 +38,11 @@ class Patterns:
     of_person: np.ndarray
     alleles: tuple[tuple[str, ...], ...]
 
+    @property
+    def number(self) -> np.ndarray:
+        """(m,) int64, not negative: `key` as tables have it, for readers that know no unsigned numbers."""
+        return (self.key >> np.uint64(1)).astype(np.int64)
+
 
 def distinct(genotypes: Genotypes) -> Patterns:
     """The patterns of `genotypes`, in the order in which they are first met."""

@@ -87,7 +87,7 @@ CALLS = pa.schema(
         ("missing", pa.list_(pa.int32())),
         ("undocumented", pa.list_(pa.string())),
         ("warnings", pa.list_(pa.string())),
-        ("pattern", pa.uint64()),
+        ("pattern", pa.int64()),
         ("definition", pa.dictionary(pa.int32(), pa.string())),
     ]
 )

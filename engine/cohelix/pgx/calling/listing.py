@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PATTERNS = pa.schema(
     [
         ("gene", pa.string()),
-        ("pattern", pa.uint64()),
+        ("pattern", pa.int64()),
         ("n_people", pa.int64()),
         ("genotype", pa.string()),
         ("n_missing", pa.int32()),
@@ -42,7 +42,7 @@ def patterns_of(gene: Gene, solved: Solved) -> pa.Table:
     count = np.asarray(solved.patterns.count, np.int64)
     columns = [
         pa.repeat(pa.scalar(gene.symbol), len(count)),
-        pa.array(np.asarray(solved.patterns.key, np.uint64)),
+        pa.array(solved.patterns.number),
         pa.array(count),
         told.genotype,
         pa.array(told.n_missing),

@@ -165,7 +165,7 @@ def _genotypes(calls: Calls, called: dict[str, list[dict[str, Any]]]) -> dict[tu
     """By gene and pattern, the genotypes that are not reference."""
     import pyarrow.compute as pc
 
-    keys = np.unique(np.array([row["pattern"] for rows in called.values() for row in rows], np.uint64))
+    keys = np.unique(np.array([row["pattern"] for rows in called.values() for row in rows], np.int64))
     table = inside(calls, "patterns.parquet", ("gene", "pattern", "genotype"))
     table = table.filter(pc.is_in(table.column("pattern"), pa.array(keys)))
     return {(row["gene"], row["pattern"]): row["genotype"] for row in table.to_pylist()}

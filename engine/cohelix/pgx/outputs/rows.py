@@ -70,7 +70,7 @@ def rows(
         "n_missing": seen.n_missing[pattern],
         "missing": seen.missing.take(by_pattern),
         "undocumented": seen.undocumented.take(by_pattern),
-        "pattern": np.asarray(solved.patterns.key, np.uint64)[pattern],
+        "pattern": solved.patterns.number[pattern],
     }
     return _table(gene, columns, len(pattern))
 
@@ -245,7 +245,7 @@ def _table(gene: Gene, columns: dict[str, Any], n: int) -> pa.Table:
     columns["gene"] = _named(same, (gene.symbol,))
     columns["definition"] = _named(same, (f"{gene.source}/{gene.version}",))
     columns.setdefault("phase", pa.nulls(n, CALLS.field("phase").type))
-    columns.setdefault("pattern", pa.nulls(n, pa.uint64()))
+    columns.setdefault("pattern", pa.nulls(n, pa.int64()))
     arrays = [columns[one.name] if isinstance(columns[one.name], pa.Array) else pa.array(columns[one.name], one.type)
               for one in CALLS]  # fmt: skip
     return pa.Table.from_arrays(arrays, schema=CALLS)
