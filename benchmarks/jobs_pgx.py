@@ -27,7 +27,7 @@ from benchmarks.turns import Bench, take_turns
 Steps = list[tuple[str, list[str]]]
 CALL, PEER = "pgx-call", "pgx-peer"
 FEW, MANY = star_allele_sets.FEW_MISSING, star_allele_sets.MANY_MISSING
-PLAN = {CALL: ((10_000, FEW), (100_000, FEW), (400_000, FEW), (400_000, MANY)), PEER: ((100, FEW),)}
+PLAN = {CALL: ((10_000, FEW), (100_000, FEW), (400_000, FEW), (1_000_000, FEW), (400_000, MANY)), PEER: ((100, FEW),)}
 QUICK = {CALL: ((1_000, FEW),), PEER: ((20, FEW),)}
 GENES = {CALL: (), PEER: ("CYP2C19",)}
 PROBED = 500
