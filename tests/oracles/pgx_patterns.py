@@ -8,7 +8,8 @@ from cohelix.pgx.genotype import ABSENT, MISSING, OTHER
 def pattern_of(codes, phase, alleles) -> tuple:
     """One person's genotypes (P,), equal for two people exactly when these are the same.
 
-    Homozygous genotypes by site; unphased ones as sets; a block of phased ones as the set of its two strands.
+    Homozygous genotypes by site; unphased ones as sets; a block of phased ones as the set of its two strands. Half a
+    genotype is as if phased.
     """
     alone, blocks, phases = [], {}, []
     for site, code in enumerate(int(c) for c in codes):
@@ -16,6 +17,8 @@ def pattern_of(codes, phase, alleles) -> tuple:
         block = int(phase[site] if phase.shape[0] > 1 else phase[0])
         if code != MISSING | MISSING << 4:
             phases.append(block)
+        if "." in pair:
+            block = 1
         if pair[0] == pair[1] or block == 0:
             alone.append((site, tuple(sorted(pair))))
         else:

@@ -123,6 +123,24 @@ def test_an_unphased_exon_beside_half_an_intron_tells_nothing_of_hapb3(data: Pat
     assert found["status"] == "haplotypes" and HAPB3 not in found["haplotypes"]  # type: ignore[operator]
 
 
+@pytest.mark.parametrize(
+    ("codes", "phase", "expected"),
+    [
+        # ./1 and 1/.: as they stand they are on different strands
+        ((MISSING | 1 << 4, 1 | MISSING << 4, 0, 0, 0), 0, "[c.1A>C + g.101?]/[c.2A>C + g.100?]"),
+        ((MISSING | 1 << 4, MISSING | 1 << 4, 0, 0, 0), 0, "[c.1A>C + c.2A>C]/[g.100? + g.101?]"),
+        # 1|. and 1|0: the strand that is not seen is that of 0, also where the half one has a phase set of its own
+        ((1 | MISSING << 4, 1, 0, 0, 0), (2, 1, 1, 1, 1), "g.100?/[c.1A>C + c.2A>C]"),
+    ],
+)
+def test_half_a_genotype_is_read_as_it_stands(
+    codes: tuple[int, ...], phase: tuple[int, ...] | int, expected: str
+) -> None:
+    gene = toy()
+    phases = list(phase) if isinstance(phase, tuple) else phase
+    assert only(solve(gene, made(gene, list(codes), phases), CallParams()))["diplotypes"] == [expected]
+
+
 def test_patterns_alike_are_answered_once_and_as_each_alone() -> None:
     gene = toy()
     rng = np.random.default_rng(7)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cohelix.pgx import patterns
-from cohelix.pgx.genotype import NO_CALL, Genotypes
+from cohelix.pgx.genotype import MISSING, NO_CALL, Genotypes
 from cohelix.pgx.patterns import distinct
 from tests.oracles.pgx_patterns import pattern_of
 from tests.pgx.toy import genes, genotypes
@@ -75,10 +75,12 @@ def shuffled(people: Genotypes, data: Any) -> Genotypes:
         for site in range(len(codes)):
             a, b = (recode[site].get(int(c), int(c)) for c in (codes[site, i] & 15, codes[site, i] >> 4))
             block = int(phase[site, i])
+            phase[site, i] = renumbered[block]
+            if (a == MISSING) != (b == MISSING):
+                block = 1
             if draw(st.booleans()) if block == 0 else swap[block]:
                 a, b = b, a
             codes[site, i] = a | b << 4
-            phase[site, i] = renumbered[block]
     return Genotypes(people.gene, codes, phase, tuple(lists))
 
 
@@ -103,6 +105,17 @@ def test_order_and_blocks_of_people_change_no_key(people: Genotypes, data: Any) 
     middle = data.draw(st.integers(0, n))
     halves = [distinct(people.people(0, middle)), distinct(people.people(middle, n))]
     assert np.concatenate([half.key[half.of_person] for half in halves]).tolist() == key.tolist()
+
+
+def test_half_a_genotype_is_read_as_it_stands() -> None:
+    """Kernel canonical: which half is missing means something beside other halves and phased genotypes."""
+    left, right = MISSING | 1 << 4, 1 | MISSING << 4  # ./1 and 1/.
+    codes = np.array([[left, right, left, right], [left, right, right, left]], dtype=np.uint8)
+    people = Genotypes("TOY", codes, np.zeros((2, 1), dtype=np.uint8), (("A", "C"),) * 2)
+    assert distinct(people).of_person.tolist() == [0, 0, 1, 1]
+    check(people)
+    codes, phase = np.array([[left, right], [16, 16]], dtype=np.uint8), np.array([[2, 2], [1, 1]], dtype=np.uint8)
+    assert distinct(Genotypes("TOY", codes, phase, people.alleles)).of_person.tolist() == [0, 1]
 
 
 def test_a_cohort_larger_than_what_is_looked_at_together(monkeypatch: pytest.MonkeyPatch) -> None:

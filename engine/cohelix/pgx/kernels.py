@@ -26,8 +26,8 @@ def canonical(
     codes (P, k) and phase (P, k) or (P, 1) of `Genotypes`. rank (P, 16) uint8: which allele of a site is written
     first. An unphased genotype has its lower rank first. So has the first heterozygous genotype of
     a block of phased ones, and the block turns as one. blocks: 0 at homozygous and unphased genotypes, 1 where phased,
-    from 2 on phase sets in the order of their first heterozygous position. flags: bit 0, there are genotypes and all
-    are phased; bit 1, some lie in a phase set.
+    from 2 on phase sets in the order of their first heterozygous position. Half a genotype is read as it stands, so it
+    turns with the phased ones. flags: bit 0, there are genotypes and all are phased; bit 1, some lie in a phase set.
     """
     n_positions, n = form.shape[1], form.shape[0]
     one_phase = phase.shape[1] == 1
@@ -52,6 +52,8 @@ def canonical(
             if a == b:
                 blocks[person, site] = 0
                 continue
+            if a == MISSING or b == MISSING:
+                block = np.uint8(1)
             if block == 0:
                 turned = rank[site, a] > rank[site, b]
             else:
