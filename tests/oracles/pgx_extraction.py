@@ -26,7 +26,9 @@ def genotype(column: str, form: str, texts: list[str | None], ploidy: str) -> tu
         if sum(int(one) > 0 for one in depths) == 1:
             return None, "depth_of_one_allele"
     pair = [None if one == "." else texts[int(one)] for one in written[:2]]
-    if ploidy == "MT" or (ploidy == "X" and (len(pair) == 1 or None in pair)):
+    if pair == [None] * len(pair):  # of three alleles the third alone is called
+        return None, None
+    if ploidy == "MT" or (ploidy == "X" and len(pair) == 1):
         return (next(one for one in pair if one is not None), ""), None
     if len(pair) == 1 or None in pair:
         known = next(one for one in pair if one is not None)
