@@ -111,7 +111,8 @@ def export(
         str,
         typer.Option(
             "--format",
-            help="calls-only (PharmCAT's TSV), match (a match.json a person), measurement or concept (OMOP, Parquet).",
+            help="calls-only (PharmCAT's TSV), match (a match.json a person), drugs (which guidelines concern whom), "
+            "measurement or concept (OMOP, Parquet).",
         ),
     ] = "calls-only",
     samples: Annotated[str | None, typer.Option("--samples", help="match: table of the sample_id wanted.")] = None,
@@ -127,6 +128,7 @@ def export(
     """
     from cohelix.errors import ConfigError
     from cohelix.pgx.outputs.calls_only import export_calls_only
+    from cohelix.pgx.outputs.drugs import export_drugs
     from cohelix.pgx.outputs.match_json import export_match
     from cohelix.pgx.outputs.measurement import write_concepts, write_measurement
 
@@ -134,10 +136,12 @@ def export(
         export_calls_only(calls, out)
     elif format_ == "match":
         export_match(calls, out, samples=samples)
+    elif format_ == "drugs":
+        export_drugs(calls, out)
     elif format_ == "concept":
         write_concepts(calls, out)
     elif format_ != "measurement":
-        raise ConfigError(f"--format {format_} is not known. Choose calls-only, match, measurement or concept.")
+        raise ConfigError(f"--format {format_} is not known. Choose calls-only, match, drugs, measurement or concept.")
     elif links is None:
         raise ConfigError("rows of MEASUREMENT are of persons: give --links, a table of sample_id and person_id.")
     else:

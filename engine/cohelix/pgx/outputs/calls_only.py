@@ -53,14 +53,15 @@ def export_calls_only(calls: str, out: str) -> int:
         for part in opened.parts:
             for symbol, rows in genes_of(opened, part, _READ):
                 table = _lines(genes[symbol], rows)
-                write(_text(table))
+                write(text_of(table))
                 n += table.num_rows
         if packed is not None:
             handle.write(packed.flush())
     return n
 
 
-def _text(table: pa.Table) -> bytes:
+def text_of(table: pa.Table) -> bytes:
+    """Lines of a TSV, without names of columns. InputError where an id has a tab, a line break or a quote."""
     sink = io.BytesIO()
     options = pyarrow.csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
     try:
