@@ -176,6 +176,15 @@ def test_sexes_say_how_many_copies_of_x_there_are(tmp_path: Path) -> None:
     assert found.report["genes"]["XTOY"]["rejected"] == {"heterozygous_one_copy": 1}
 
 
+def test_half_a_genotype_on_x_is_half_of_two_copies(tmp_path: Path) -> None:
+    """It stops the call of the gene, REF seen or not, but of a man, whose one copy it is."""
+    file = vcf(tmp_path / "a.vcf", ["chrX 70000000 A G GT 1/. .|0 ./1"])
+    table = tmp_path / "sexes.tsv"
+    table.write_text("sample_id\tsex\np0\tmale\np1\tmale\np2\tfemale\n")
+    assert texts(run(file, tmp_path / "a"), "XTOY") == [["G/.", ".|A", "./G"]]
+    assert texts(run(file, tmp_path / "b", sexes=str(table)), "XTOY") == [["G", "A", "./G"]]
+
+
 def test_a_second_run_takes_what_the_first_made_and_another_file_is_read_anew(tmp_path: Path) -> None:
     file = vcf(tmp_path / "a.vcf", ["chr1 100 C T GT 0/1 0/0 1/1"])
     run(file, tmp_path)

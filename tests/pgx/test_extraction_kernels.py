@@ -132,6 +132,10 @@ def test_place_pairs_and_one_copy_agree_on_how_many_copies_there_are() -> None:
     kernels.one_copy(stated, phase, np.array([1] * 6 + [2] * 6 + [1], np.uint8), counts)
     assert stated.tolist() == [*one, *two, 0 | ABSENT << 4]
     assert phase.tolist() == [1, 0, 1] + [0] * 10
+    halves = np.array([MISSING | 1 << 4, 0 | MISSING << 4, MISSING | 1 << 4], np.uint8)
+    kernels.one_copy(halves, phase[:3], np.array([1, 1, 2], np.uint8), counts)
+    assert halves.tolist() == [1 | ABSENT << 4, 0 | ABSENT << 4, MISSING | 1 << 4]
+    assert counts[kernels.ONE_COPY_HET] == 4
 
 
 def test_phase_of_row_and_of_homozygous_genotypes() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from cohelix.errors import InputError, ReferenceMismatch
 from cohelix.pgx.extraction import kernels
-from cohelix.pgx.extraction.loci import AUTOSOME, HAPLOID, REF_MISMATCH, Loci, Locus, read_record
+from cohelix.pgx.extraction.loci import AUTOSOME, HAPLOID, REF_MISMATCH, Loci, Locus, X, read_record
 from cohelix.pgx.genotype import LONGEST_LIST, NO_CALL, OTHER
 
 _FIRST, _AGAIN, _JOIN = "first", "again", "join"
@@ -112,7 +112,8 @@ class Draft:
         self._check_build()
         for gene in self.loci.genes:
             codes, phase = self._codes[gene], self._phase[gene]
-            self.counts[gene][kernels.HALF_CALL] += kernels.drop_half_references(codes)
+            if any(locus.ploidy != X for locus in self.loci.genes[gene]):
+                self.counts[gene][kernels.HALF_CALL] += kernels.drop_half_references(codes)
             if gene in self._sets:
                 kernels.number_sets(phase, self._sets[gene])
             if phase_of_heterozygous_only:

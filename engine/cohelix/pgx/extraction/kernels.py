@@ -77,8 +77,8 @@ def read_line(
             counts[SYMBOLIC] += 1
         elif found[_LOW] != found[_HIGH] and found[_DEPTHS] == codes_of.size and found[_WITH_READS] == 1:
             counts[DEPTHS] += 1
-        else:
-            codes[sample] = _code(codes_of, found[_FIRST], found[_SECOND], ploidy)
+        elif found[_FIRST] >= 0 or found[_SECOND] >= 0:  # of three alleles the first two count
+            codes[sample] = _code(codes_of, found[_FIRST], found[_SECOND], ploidy, found[_TOKENS])
     return -1 if at > size else n
 
 
@@ -134,9 +134,9 @@ def _read_fields(line: np.ndarray, at: int, fields: tuple[int, int], found: np.n
 
 
 @kernel
-def _code(codes_of: np.ndarray, first: int, second: int, ploidy: int) -> int:
-    """The code of alleles of a record, -1 for one that is missing; not both are."""
-    if ploidy == HAPLOID or (ploidy == X and (first < 0 or second < 0)):
+def _code(codes_of: np.ndarray, first: int, second: int, ploidy: int, tokens: int) -> int:
+    """The code of alleles of a record, -1 for one that is missing; not both are. tokens: how many are written."""
+    if ploidy == HAPLOID or (ploidy == X and tokens == 1):
         return codes_of[first if first >= 0 else second] | ABSENT << 4
     if first >= 0 and second >= 0:
         return codes_of[first] | codes_of[second] << 4
@@ -221,17 +221,21 @@ def place_pairs(
 
 @kernel
 def one_copy(codes: np.ndarray, phase: np.ndarray, copies: np.ndarray, counts: np.ndarray) -> None:
-    """Where one copy exists (copies uint8 (n,) is 1), two equal alleles become one and two different ones missing."""
+    """Where one copy exists (copies uint8 (n,) is 1), two equal alleles become one and two different ones missing; of
+    half a genotype the half that was seen is that copy."""
     for sample in range(codes.size):
         first, second = codes[sample] & 15, codes[sample] >> 4
         if copies[sample] != 1 or codes[sample] == NO_CALL or second == ABSENT:
             continue
-        if first != second:
-            codes[sample] = NO_CALL
-            counts[ONE_COPY_HET] += 1
-        else:
+        if first == second or second == MISSING:
             codes[sample] = first | ABSENT << 4
             phase[sample] = PHASED
+        elif first == MISSING:
+            codes[sample] = second | ABSENT << 4
+            phase[sample] = PHASED
+        else:
+            codes[sample] = NO_CALL
+            counts[ONE_COPY_HET] += 1
 
 
 @kernel
