@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cohelix.pgx import names
 from cohelix.pgx.definition import Gene, NamedAllele, Position
-from cohelix.pgx.genotype import MISSING, NO_CALL, Genotypes
+from cohelix.pgx.genotype import ABSENT, MISSING, NO_CALL, Genotypes
 from cohelix.pgx.matching.combinations import Table
 from cohelix.pgx.schema import CallParams
 from cohelix.pgx.solve import solve
@@ -124,6 +124,13 @@ def test_half_a_genotype_is_named_as_not_seen() -> None:
     codes = [HET, 1 | MISSING << 4, NO_CALL]
     assert answer(gene, codes, 1, CallParams())["status"] == "no_call_half_genotype"
     assert answer(gene, codes, 1)["diplotypes"] == ["g.11A>C/[*2 + g.11?]"]
+
+
+def test_one_copy_here_and_two_there_are_no_strands_to_combine() -> None:
+    gene = toy({"*2": "C--"})
+    one = 1 | ABSENT << 4
+    assert answer(gene, [one, HOM, HOM], 1)["status"] == "no_call_half_genotype"
+    assert answer(gene, [one, one, NO_CALL], 1)["diplotypes"] == ["[*2 + g.11A>C]"]
 
 
 @pytest.mark.parametrize("name", ["*7", "*4"])

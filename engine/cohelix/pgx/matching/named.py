@@ -29,8 +29,10 @@ def call_patterns(gene: Gene, patterns: Patterns, rest: np.ndarray, params: Call
     _put_pairs(gene, patterns, pairs, rest[found], answers)
     left, codes, half = rest[~found], codes[:, ~found], half[~found]
     if params.combinations:
-        for index, pattern in enumerate(left.tolist()):
-            answers.put(left[index : index + 1], _combined(gene, patterns, pattern, params.max_combinations))
+        mixed_copies = strands.is_mixed(codes)  # it is not known of how many strands
+        answers.put(left[mixed_copies], Answer("no_call_half_genotype"))
+        for pattern in left[~mixed_copies].tolist():
+            answers.put(np.array([pattern]), _combined(gene, patterns, pattern, params.max_combinations))
         return
     if gene.undocumented_as_reference:
         unknown = np.zeros(len(left), dtype=bool)

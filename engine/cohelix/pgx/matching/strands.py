@@ -14,7 +14,7 @@ from itertools import product
 import numpy as np
 
 from cohelix.pgx.definition import IUPAC, Gene
-from cohelix.pgx.genotype import ABSENT, MISSING, OTHER
+from cohelix.pgx.genotype import ABSENT, MISSING, NO_CALL, OTHER
 
 UNSEEN = "."
 """On a strand, the allele that half a genotype does not tell."""
@@ -87,11 +87,16 @@ def is_half(codes: np.ndarray) -> np.ndarray:
     """(m,) bool: patterns of `codes` (P, m) with a genotype of which one allele is missing, or absent where others
     of the gene have two."""
     low, high = codes & 15, codes >> 4
-    missing = (low == MISSING) & (high == MISSING)
     half = np.logical_or.reduce((low == MISSING) != (high == MISSING), axis=0)
-    absent = high == ABSENT
-    mixed = np.logical_or.reduce(absent, axis=0) & np.logical_or.reduce(~absent & ~missing, axis=0)
-    found: np.ndarray = half | mixed
+    found: np.ndarray = half | is_mixed(codes)
+    return found
+
+
+def is_mixed(codes: np.ndarray) -> np.ndarray:
+    """(m,) bool: patterns of `codes` (P, m) with genotypes of one copy and of two."""
+    absent = codes >> 4 == ABSENT
+    two = ~absent & (codes != NO_CALL)
+    found: np.ndarray = np.logical_or.reduce(absent, axis=0) & np.logical_or.reduce(two, axis=0)
     return found
 
 
