@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import os
 import pickle
 import shutil
 import subprocess
@@ -12,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cohelix.errors import InputError, ReferenceMismatch
+from cohelix.errors import ConfigError, InputError, ReferenceMismatch
 from cohelix.genotypes.vcf import import_vcf
 from cohelix.pgx.definition import Gene, NamedAllele, Position
 from cohelix.pgx.extraction.run import Extracted, extract
@@ -231,6 +233,16 @@ def test_files_that_are_no_genotypes_are_refused(tmp_path: Path) -> None:
         run(twice, tmp_path)
     with pytest.raises(InputError, match="callset"):
         run(tmp_path / "nowhere", tmp_path)
+
+
+def test_a_full_disk_is_said_before_anything_is_written_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(ConfigError, match=r"found none \(No space left on device\)"):
+        run(vcf(tmp_path / "a.vcf", ["chr1 300 G A GT 0/1 0/0 1/1"]), tmp_path / "work")
+    assert not list((tmp_path / "work").glob("**/*.npy"))
 
 
 def test_genotypes_of_another_build_are_refused(tmp_path: Path) -> None:

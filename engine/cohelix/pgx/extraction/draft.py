@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cohelix.errors import InputError, ReferenceMismatch
+from cohelix.errors import ConfigError, InputError, ReferenceMismatch
 from cohelix.pgx.extraction import kernels
 from cohelix.pgx.extraction.loci import AUTOSOME, HAPLOID, REF_MISMATCH, Loci, Locus, X, read_record
 from cohelix.pgx.genotype import LONGEST_LIST, NO_CALL, OTHER
@@ -199,7 +200,17 @@ class Draft:
         return own
 
     def _new(self, gene: str, what: str, rows: int, dtype: Any, value: int) -> np.ndarray:
-        made: np.ndarray = np.lib.format.open_memmap(self.path(gene, what), "w+", dtype, (rows, self.n))
+        path = self.path(gene, what)
+        try:
+            made: np.ndarray = np.lib.format.open_memmap(path, "w+", dtype, (rows, self.n))
+            with path.open("r+b") as file:  # a full disk would else be met as a bus error, in the middle of an array
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        except OSError as error:
+            raise ConfigError(
+                f"expected room for {rows * self.n * np.dtype(dtype).itemsize / 2**20:,.1f} MiB of genotypes of {gene} "
+                f"beside the folder to write, found none ({error.strerror or type(error).__name__}). Free some, or "
+                "write elsewhere."
+            ) from None
         if value:
             made[:] = value
         return made
