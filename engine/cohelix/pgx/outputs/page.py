@@ -1,4 +1,4 @@
-"""index.html of frequencies: what the cohort has, beside what was published. Everything it needs is in it."""
+"""index.html of frequencies: what the cohort has, beside what was published."""
 
 from __future__ import annotations
 
@@ -14,35 +14,13 @@ from typing import TYPE_CHECKING, Any
 from cohelix import __version__
 from cohelix.errors import ConfigError
 from cohelix.pgx.outputs.published import Published
+from cohelix.report import GREY, LINES, PLOT, page
 
 if TYPE_CHECKING:
     from cohelix.pgx.outputs.frequencies import Frequency
 
-INK, GREY, RULE = "#1c2733", "#6b7680", "#d8dde2"
-COLOURS = ("#2f6690", "#c2703d", "#4c8c5a", "#8a5a9e", "#a8912f", "#4d9aa6", "#96556a", "#5f6b75")
 MARKS = "osD^vP*X"
 MOST_GROUPS = 8
-STYLE = """
-body { margin: 0 auto; max-width: 62rem; padding: 3rem 2rem 5rem; color: #1c2733; background: #fff;
-  font: 15px/1.55 "Helvetica Neue", Helvetica, Arial, sans-serif; }
-h1 { font-size: 1.9rem; font-weight: 600; margin: 0 0 .3rem; }
-h2 { font-size: 1.25rem; font-weight: 600; margin: 3rem 0 .6rem; padding-top: 1rem; border-top: 1px solid #d8dde2; }
-p, figcaption { color: #6b7680; max-width: 44rem; }
-figure { margin: 0; max-width: 34rem; }
-svg { width: 100%; height: auto; display: block; }
-table { border-collapse: collapse; font-size: .87rem; font-variant-numeric: tabular-nums; }
-th { text-align: left; font-weight: 500; color: #6b7680; border-bottom: 1px solid #1c2733;
-  padding: .25rem .9rem .25rem 0; }
-td { border-bottom: 1px solid #d8dde2; padding: .3rem .9rem .3rem 0; }
-.number { text-align: right; white-space: nowrap; }
-footer { margin-top: 4rem; color: #6b7680; font-size: .8rem; }
-"""
-_PLOT: dict[Any, Any] = {
-    "font.family": "sans-serif", "font.sans-serif": ["Helvetica Neue", "Helvetica", "Arial", "DejaVu Sans"],
-    "font.size": 8.5, "text.color": INK, "axes.edgecolor": RULE, "axes.labelcolor": GREY, "xtick.color": GREY,
-    "ytick.color": GREY, "svg.fonttype": "none", "axes.spines.top": False, "axes.spines.right": False,
-    "legend.frameon": False, "legend.fontsize": 8, "svg.hashsalt": "pgx",
-}  # fmt: skip
 
 
 def check_installed() -> None:
@@ -66,31 +44,17 @@ def write(
             for key in sorted({o.source for _, o in beside})
         )
         picture = (
-            f"<h2>Beside published frequencies</h2><figure>{element}<figcaption>One mark an allele and group. "
-            f"Sources: {sources}.</figcaption></figure>"
+            f'<h2>Beside published frequencies</h2><figure class="alone">{element}<figcaption>One mark an allele and '
+            f"group. Sources: {sources}.</figcaption></figure>"
         )
     tables = "".join(_phenotypes(gene, [row for row in found if row.gene == gene]) for gene in summary["genes"])
-    (folder / "index.html").write_text(
-        f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Star alleles</title>
-<style>{STYLE}</style>
-</head>
-<body>
-<header><h1>Star alleles</h1><p>Phenotypes of pharmacogenes by group. Alleles and diplotypes are in
-frequencies.tsv.</p></header>
-{picture}
-{tables}
-<footer>cohelix {escape(__version__)}, definitions {escape(summary["reference"])}. Counts below {summary["least"]}, and
-those that would give one away, are withheld (–).</footer>
-</body>
-</html>
-""",
-        encoding="utf-8",
+    header = "<p>Phenotypes of pharmacogenes by group. Alleles and diplotypes are in frequencies.tsv.</p>"
+    foot = (
+        f"cohelix {escape(__version__)}, definitions {escape(summary['reference'])}. Counts below {summary['least']}, "
+        "and those that would give one away, are withheld (–)."
     )
+    whole = page("Star alleles", header, f"{picture}\n{tables}", foot)
+    (folder / "index.html").write_text(whole, encoding="utf-8")
 
 
 def _phenotypes(gene: str, rows: Sequence[Frequency]) -> str:
@@ -113,7 +77,7 @@ def _drawn(beside: Sequence[tuple[Frequency, Published]]) -> tuple[str, bytes]:
     from matplotlib.figure import Figure
 
     vector, image = io.BytesIO(), io.BytesIO()
-    with matplotlib.rc_context(_PLOT), warnings.catch_warnings():
+    with matplotlib.rc_context(PLOT | {"svg.hashsalt": "pgx"}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph", UserWarning)  # a name in letters that the font has not
         canvas = Figure(figsize=(4.8, 4.6), layout="constrained")
         axes = canvas.add_subplot()
@@ -122,7 +86,7 @@ def _drawn(beside: Sequence[tuple[Frequency, Published]]) -> tuple[str, bytes]:
         for place, (group, theirs) in enumerate(groups):
             pairs = [(one.frequency, row.frequency) for row, one in beside
                      if (row.group, one.group) == (group, theirs) and not one.below]  # fmt: skip
-            axes.plot([x for x, _ in pairs], [y for _, y in pairs], MARKS[place], color=COLOURS[place], markersize=4,
+            axes.plot([x for x, _ in pairs], [y for _, y in pairs], MARKS[place], color=LINES[place], markersize=4,
                       markerfacecolor="none", label=f"{group} ({theirs})")  # fmt: skip
         axes.set(
             xlabel="published frequency", ylabel="frequency in this cohort", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02)

@@ -23,17 +23,9 @@ from cohelix.prs.evaluate.measure import Calibrated, Measured, Row
 from cohelix.prs.evaluate.phenotypes import Trait
 from cohelix.prs.evaluate.strata import Partition, suppressed
 from cohelix.prs.evaluate.tables import Compared
+from cohelix.report import GREY, INK, LINES, PLOT
 
-INK, GREY, RULE, FILL = "#1c2733", "#6b7680", "#d8dde2", "#7fa3bd"
-LINES = ("#2f6690", "#c2703d", "#4c8c5a", "#8a5a9e", "#a8912f", "#4d9aa6", "#96556a", "#5f6b75")
 WIDTH = 4.6
-STYLE: dict[Any, Any] = {
-    "font.family": "sans-serif", "font.sans-serif": ["Helvetica Neue", "Helvetica", "Arial", "DejaVu Sans"],
-    "font.size": 8.5, "text.color": INK, "axes.edgecolor": RULE, "axes.labelcolor": GREY, "xtick.color": GREY,
-    "ytick.color": GREY, "axes.linewidth": 0.7, "xtick.major.width": 0.7, "ytick.major.width": 0.7,
-    "xtick.major.size": 3, "ytick.major.size": 3, "svg.fonttype": "none", "axes.spines.top": False,
-    "axes.spines.right": False, "legend.frameon": False, "legend.fontsize": 8, "axes.unicode_minus": False,
-}  # fmt: skip
 MOST_TRAITS, MOST_SCORES, MOST_GROUPS = 20, 6, 12
 """Traits that have figures, scores in one of them, and groups: more are in the tables."""
 NAMES = {
@@ -94,7 +86,7 @@ def _saved(figure: Figure, place: int) -> tuple[str, bytes]:
     from matplotlib.figure import Figure as Canvas
 
     vector, image = io.BytesIO(), io.BytesIO()
-    with matplotlib.rc_context(STYLE | {"svg.hashsalt": str(place)}), warnings.catch_warnings():
+    with matplotlib.rc_context(PLOT | {"svg.hashsalt": str(place)}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph", UserWarning)  # a name in letters that the font has not
         canvas = Canvas(figsize=(WIDTH, figure.height), layout="constrained")
         figure.draw(canvas.add_subplot())

@@ -12,17 +12,10 @@ from typing import Any
 from cohelix.errors import ConfigError
 from cohelix.qc.report.figures import Figure
 from cohelix.qc.report.sites import FREQUENCY_NAMES
+from cohelix.report import FILL, GREY, INK, LINES, PLOT, RULE
 
-INK, GREY, RULE, FILL, CUT = "#1c2733", "#6b7680", "#d8dde2", "#7fa3bd", "#b23a30"
-LINES = ("#2f6690", "#c2703d", "#4c8c5a", "#8a5a9e", "#a8912f", "#4d9aa6", "#96556a", "#5f6b75")
+CUT = "#b23a30"
 WIDTH = 4.6
-STYLE: dict[Any, Any] = {
-    "font.family": "sans-serif", "font.sans-serif": ["Helvetica Neue", "Helvetica", "Arial", "DejaVu Sans"],
-    "font.size": 8.5, "text.color": INK, "axes.edgecolor": RULE, "axes.labelcolor": GREY, "xtick.color": GREY,
-    "ytick.color": GREY, "axes.linewidth": 0.7, "xtick.major.width": 0.7, "ytick.major.width": 0.7,
-    "xtick.major.size": 3, "ytick.major.size": 3, "svg.fonttype": "none", "axes.spines.top": False,
-    "axes.spines.right": False, "legend.frameon": False, "legend.fontsize": 8, "axes.unicode_minus": False,
-}  # fmt: skip
 
 
 def svg(figure: Figure) -> str:
@@ -31,7 +24,7 @@ def svg(figure: Figure) -> str:
     buffer = io.StringIO()
     import matplotlib
 
-    with matplotlib.rc_context(STYLE | {"svg.hashsalt": figure.name}):
+    with matplotlib.rc_context(PLOT | {"svg.hashsalt": figure.name}):
         canvas.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
@@ -47,7 +40,7 @@ def png(figure: Figure, dots_per_inch: int = 144) -> bytes:
     import matplotlib
 
     canvas = _canvas(figure)
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(PLOT):
         canvas.savefig(buffer, format="png", dpi=dots_per_inch)
     return buffer.getvalue()
 
@@ -68,7 +61,7 @@ def _canvas(figure: Figure) -> Any:
         draw, height = (_cells, 3.5) if figure.one_unit else (_rectangles, 3.6)
     else:
         draw, height = _lines, 3.0 if not figure.diagonal else 3.8
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(PLOT):
         canvas = Canvas(figsize=(WIDTH, height), layout="constrained")
         axes = canvas.add_subplot()
         draw(axes, figure)
