@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from cohelix import dataset, genome, storage
+from cohelix.arrays import mapped
 from cohelix.dataset import FileEntry, Writer
 from cohelix.errors import InputError
 from cohelix.genome import Bin, Contig
@@ -328,7 +329,7 @@ def genotype(
         if spill:
             path = scratch / f"cells-{number}.npy"
             np.save(path, by_row)
-            by_row = np.load(path, mmap_mode="r")
+            by_row = mapped(path)
         out.cells.append((batch.columns, by_row))
     return out
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cohelix import genome
+from cohelix.arrays import mapped
 from cohelix.joint import unify
 from cohelix.joint.contamination import kernels, model
 from cohelix.joint.coverage import Regions
@@ -40,7 +41,7 @@ class NotedReads:
         if noted.nbytes > self._left:
             path = self._scratch / f"reads-{len(self._batches)}.npy"
             np.save(path, noted)
-            self._batches.append((columns, np.load(path, mmap_mode="r"), at))
+            self._batches.append((columns, mapped(path), at))
         else:
             self._left -= noted.nbytes
             self._batches.append((columns, noted.copy(), at))

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from cohelix import dataset, storage
+from cohelix.arrays import mapped
 from cohelix.errors import CohelixError, InputError
 from cohelix.genotypes import callset, inputs
 from cohelix.pgx.definition import Gene
@@ -57,7 +58,7 @@ class Extracted:
         """Those of people [first, last) at the positions of a gene."""
         number = self.symbols.index(symbol)
         last = self.n if last is None else last
-        codes, phase = (np.load(f"{self.folder}/{what}-{number:03d}.npy", mmap_mode="r") for what in ("codes", "phase"))
+        codes, phase = (mapped(f"{self.folder}/{what}-{number:03d}.npy") for what in ("codes", "phase"))
         own = np.ascontiguousarray(codes[:, first:last])
         own_phase = np.array(phase) if phase.shape[1] == 1 else np.ascontiguousarray(phase[:, first:last])
         whole = (first, last) == (0, self.n)

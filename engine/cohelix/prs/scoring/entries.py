@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
+from cohelix.arrays import mapped
 from cohelix.prs.schema import ALT, REF, SAME_ROW
 from cohelix.prs.scoring import kernels
 
@@ -115,8 +116,8 @@ def read_head(folder: Path, own: int, number: int) -> Head:
 
 
 def read_tile(folder: Path, own: int, number: int) -> Tile:
-    planes, rows = np.load(_entries(folder, own, number, "planes"), mmap_mode="r")
-    return Tile(planes, rows, np.load(_entries(folder, own, number, "weights"), mmap_mode="r"))
+    planes, rows = mapped(_entries(folder, own, number, "planes"))
+    return Tile(planes, rows, mapped(_entries(folder, own, number, "weights")))
 
 
 def _rows_at(path: Path, place: np.ndarray, low: int, high: int) -> tuple[np.ndarray, ...]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cohelix.arrays import mapped
 from cohelix.prs.scoring.plan import Plan
 from cohelix.prs.tables import ScoreBlock
 
@@ -78,7 +79,7 @@ def recall(folder: Path, own: int, block: int) -> Found | None:
     try:
         note = json.loads(_note(folder, own, block).read_text())
         for name, check in note["checks"].items():
-            if zlib.crc32(np.load(_file(folder, name, own, block), mmap_mode="r").data) != check:
+            if zlib.crc32(mapped(_file(folder, name, own, block)).data) != check:
                 return None
         return Found(**note["found"])
     except (OSError, ValueError, KeyError):
@@ -103,7 +104,7 @@ def begin(folder: Path, digest: str) -> None:
 
 
 def load(folder: Path, name: str, own: int, block: int) -> np.ndarray:
-    return np.load(_file(folder, name, own, block), mmap_mode="r")  # type: ignore[no-any-return]
+    return mapped(_file(folder, name, own, block))
 
 
 def add_up(folder: Path, plan: Plan, copies: np.ndarray, n_scores: int, drop: bool) -> Iterator[ScoreBlock]:
