@@ -121,6 +121,15 @@ def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str], monkeypat
     assert "Traceback" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("words", "code"), [(["--version"], 0), (["config", "check", "nowhere.toml"], 3)])
+def test_what_python_does_at_its_end_is_done(words: list[str], code: int) -> None:
+    """The process ends without the destructors of C++ libraries, not without its own."""
+    program = "import atexit, sys; atexit.register(print, 'the end'); from cohelix.cli.__main__ import main; main()"
+    outcome = _python(program, *words)
+    assert outcome.returncode == code
+    assert outcome.stdout.splitlines()[-1] == "the end"
+
+
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     command = f"{sys.executable} -m cohelix.cli config show | true; exit ${{PIPESTATUS[0]}}"
     outcome = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120, check=False)
