@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cohelix.arrays import mapped
+from cohelix.arrays import distinct, mapped
 
 
 def test_threads_may_map_arrays_at_once(tmp_path: Path) -> None:
@@ -28,3 +28,11 @@ def test_what_is_no_array(tmp_path: Path) -> None:
     (tmp_path / "text.npy").write_text("not an array")
     with pytest.raises(ValueError):
         mapped(tmp_path / "text.npy")
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.int64, np.uint64, np.float64])
+@pytest.mark.parametrize("n", [0, 1, 2, 1000])
+def test_distinct_values_are_those_of_numpy(n: int, dtype: type) -> None:
+    values = np.random.default_rng(n).integers(0, 300, (n, 2)).astype(dtype)
+    assert distinct(values).tolist() == np.unique(values).tolist()
+    assert distinct(values).dtype == dtype

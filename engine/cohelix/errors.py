@@ -1,4 +1,4 @@
-"""The four kinds of error, and the exit code of each.
+"""The kinds of error, and the exit code of each: four of any command, and three of the release.
 
 A message says what was expected, what was seen, where, and the way out. It never holds a sample
 or person identifier: inputs are named by their row in the manifest, not by their file name.
@@ -35,3 +35,21 @@ class ContractError(CohelixError):
     """cohelix broke its own promise: a defect to report."""
 
     exit_code = 5
+
+
+class AccessError(CohelixError):
+    """Nobody who asks holds a grant for what is to be read, or it is not valid (any more)."""
+
+    exit_code = 6
+
+
+class IntegrityError(CohelixError):
+    """A release is not what was signed: a file, a manifest, a signature or the audit log."""
+
+    exit_code = 7
+
+
+class DisclosureError(CohelixError):
+    """What was to be published would tell of a person more than the policy allows."""
+
+    exit_code = 8

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cohelix.errors import ConfigError
+from cohelix.tier import check_write
 
 
 @contextmanager
@@ -19,6 +20,7 @@ def appearing_whole(folder: Path) -> Iterator[Path]:
     Raises ConfigError, before anything is made, where that cannot be.
     """
     folder = folder.resolve()  # a link cannot be replaced by a folder
+    check_write(folder)
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise ConfigError(f"expected a new or empty folder, found files in {folder}. Choose another.")

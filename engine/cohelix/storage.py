@@ -18,6 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from cohelix.tier import check_write
+
 
 def is_local(path: str) -> bool:
     return "://" not in path or path.startswith("file://")
@@ -89,12 +91,13 @@ def write(path: str, data: bytes) -> None:
         filesystem.pipe_file(inner, data)
         return
     target = local_path(path)
+    check_write(target)
     _make_folder(target.parent)
     passing = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     try:
         _write_synced(passing, data)
         os.replace(passing, target)
-    except OSError:
+    except BaseException:  # a request to end as well
         passing.unlink(missing_ok=True)
         raise
     _sync_folder(target.parent)
@@ -109,6 +112,7 @@ def move_in(source: Path, path: str) -> None:
         source.unlink()
         return
     target = local_path(path)
+    check_write(target)
     _make_folder(target.parent)
     with source.open("rb") as handle:
         os.fsync(handle.fileno())
@@ -127,6 +131,7 @@ def create_exclusive(path: str, data: bytes) -> bool:
             return False
         return True
     target = local_path(path)
+    check_write(target)
     _make_folder(target.parent)
     passing = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     try:

@@ -44,6 +44,7 @@ SECTIONS = {
     "prs.adjust": "cohelix.prs.schema:AdjustParams",
     "prs.evaluate": "cohelix.prs.schema:EvaluateParams",
     "pgx.call": "cohelix.pgx.schema:CallParams",
+    "release": "cohelix.release.schema:ReleaseParams",
     "simulate": "cohelix.simulate.schema:CohortParams",
     "simulate.sequencing": "cohelix.simulate.schema:SequencingParams",
     "simulate.arrays": "cohelix.simulate.schema:ArrayParams",

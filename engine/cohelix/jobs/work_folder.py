@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ def working(out: str, command: str) -> Iterator[Path]:
 
     Raises ConfigError where `out` cannot be made, another process is writing it, or the folder has files of others.
     """
-    work = _work_folder(out)
+    work = _made(out)
     lock = _taken(work, command)
     try:
         yield work
@@ -31,6 +32,11 @@ def working(out: str, command: str) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
     finally:
         lock.close()
+
+
+def work_folder(out: Path) -> Path:
+    """Of an output on a disk."""
+    return out.with_name(out.name + ".work")
 
 
 def _taken(work: Path, command: str) -> IO[bytes]:
@@ -48,6 +54,8 @@ def _taken(work: Path, command: str) -> IO[bytes]:
     lock = mark.open("ab")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.path.samestat(os.fstat(lock.fileno()), mark.stat()):  # who held it has removed the folder meanwhile
+            raise OSError
     except OSError:
         lock.close()
         raise ConfigError(
@@ -56,14 +64,14 @@ def _taken(work: Path, command: str) -> IO[bytes]:
     return lock
 
 
-def _work_folder(out: str) -> Path:
+def _made(out: str) -> Path:
     if not storage.is_local(out):
         raise ConfigError("expected a folder on a disk, found an object store. Write to a disk, and copy it.")
     check_outside(out)
     folder = storage.local_path(out)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"expected a new or empty folder, found files in {folder}. Choose another.")
-    work = folder.with_name(folder.name + ".work")
+    work = work_folder(folder)
     try:
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -15,6 +15,7 @@ from cohelix import dataset, genome, storage
 from cohelix.dataset import Commit
 from cohelix.errors import ConfigError, ContractError, InputError
 from cohelix.genotypes.counts import ploidy_of
+from cohelix.genotypes.vcf import import_vcf
 from cohelix.qc.schema import VariantQcParams
 from cohelix.qc.variants import hardy_weinberg, run, vat
 from cohelix.qc.variants.frequencies import copies_of, count_shard, strata_of
@@ -215,6 +216,19 @@ def test_annotation_table_has_the_columns_of_the_programme(done: tuple[Commit, s
         assert [found[f"gvs_sas_{name}"] for name in ("ac", "an", "af", "sc")] == ["0", "0", "", "0"]
         best = max(("afr", "eur", "oth"), key=lambda group: np.nan_to_num(row[f"af_{group}_raw"], nan=-1))
         assert found["gvs_max_subpop"] == best and float(found["gvs_max_af"]) == row[f"af_{best}_raw"]
+
+
+def test_the_filter_of_a_vcf_stands_beside_ours(tmp_path: Path) -> None:
+    """What the input said of a site is told, and changes no filter that is asked here."""
+    head = '##fileformat=VCFv4.3\n##contig=<ID=chr22,length=50818468>\n##FILTER=<ID=Low,Description="low">\n'
+    head += '##FORMAT=<ID=GT,Number=1,Type=String,Description="GT">\n'
+    rows = ["#CHROM POS ID REF ALT QUAL FILTER INFO FORMAT a b", "chr22 20000001 . A C . Low . GT 0/1 0/0"]
+    rows += ["chr22 20000002 . A C . PASS . GT 0/1 0/0"]
+    (tmp_path / "x.vcf").write_text(head + "".join(row.replace(" ", "\t") + "\n" for row in rows))
+    import_vcf(str(tmp_path / "x.vcf"), str(tmp_path / "callset"))
+    out = str(tmp_path / "out")
+    commit = qc_variants(str(tmp_path / "callset"), out, VariantQcParams(), LocalRuntime(1), gates="aou-v8")
+    assert [row["stated_filter"] for row in sites_of(commit, out, "chr22")] == ["Low", "PASS"]
 
 
 def test_blocks_do_not_show(

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from cohelix import genome
+from cohelix.arrays import distinct
 from cohelix.errors import InputError
 from cohelix.genotypes import alleles
 from cohelix.genotypes.inputs import column_of, read_table, texts
@@ -63,7 +64,7 @@ def read_known(path: str, what: str) -> np.ndarray:
         for alt in alts.upper().split(","):
             if alt not in ("", ".", "*"):
                 keys.append(key_of(contig, *alleles.trim(int(position), ref.upper(), alt)))
-    return np.unique(np.array(keys, np.uint64))
+    return distinct(np.array(keys, np.uint64))
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def _capped(sample: Sample, cap: int) -> Sample:
         for role in (sample.training, sample.calibration):
             rows = np.flatnonzero((sample.classes == kind) & role)
             chosen.append(rows[np.argsort(sample.keys[rows], kind="stable")[:cap]])
-    rows = np.unique(np.concatenate(chosen))
+    rows = distinct(np.concatenate(chosen))
     return sample.take(rows[np.argsort(sample.keys[rows], kind="stable")])
 
 

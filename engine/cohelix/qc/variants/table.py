@@ -59,8 +59,8 @@ def columns_of(
     positions = sites.column("position").to_numpy()
     stated = "n_alleles" in sites.column_names
     columns["n_alleles"] = sites.column("n_alleles").to_numpy() if stated else alleles_at(positions)
-    if "filters" in sites.column_names:
-        columns["stated_filters"] = sites.column("filters").combine_chunks()
+    if "filter" in sites.column_names:
+        columns["stated_filter"] = sites.column("filter").combine_chunks()
     columns |= _group_maxima(columns, strata, params, "adj" if counted.adj is not None else "raw")
     groups = strata.names or (ALL,)
     columns["acaf"] = acaf(

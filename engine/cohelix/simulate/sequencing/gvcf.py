@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cohelix.arrays import distinct
 from cohelix.simulate.bgzf import END_OF_FILE, compress
 from cohelix.simulate.blocks import inside, merged
 from cohelix.simulate.regions import contigs
@@ -46,7 +47,7 @@ def sequence_sample(
     tiles = stretches.draw_tiles(layout.length, rng)
     every = carried_sites(layout, rng)
     without = stretches.uncalled(params, layout, merged(every.place, every.end), rng)
-    pieces = np.unique(np.concatenate([tiles.start, layout.start]))
+    pieces = distinct(np.concatenate([tiles.start, layout.start]))
     own, foreign = _depths(layout, tiles, pieces[:-1])
     every = with_stray_reads(every, layout, pieces, own + foreign, params.error, rng)
     made = (layout.ploidy[layout.segment(every.place)] > 0) & ~inside(every.place, without)
