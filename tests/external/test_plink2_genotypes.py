@@ -212,3 +212,19 @@ def test_a_real_cohort_goes_in_and_out(tmp_path: Path, data: Path) -> None:
         entry.sha256 for entry in opened.commit.files if entry.path.endswith(".pgen")
     }
     assert again.samples().equals(opened.samples())
+
+
+def test_plink2_filters_by_what_the_sites_have(tmp_path: Path) -> None:
+    """FILTER of a VCF is in the .pvar of its callset and of an export, where plink2 asks it, and comes back."""
+    path = made_vcf(tmp_path, ["male", "female"], haploid_text=False)
+    rows = path.read_text().replace("\t1000\t.\tA\tG\t.\t.\t", "\t1000\t.\tA\tG\t.\tlow;q10\t")
+    path.write_text(rows.replace("\t1001\t.\tA\tG\t.\t.\t", "\t1001\t.\tA\tG\t.\tPASS\t"))
+    opened = vcf.import_vcf(str(path), str(tmp_path / "x.callset"))
+    prefix = tmp_path / "out"
+    plink_out.export_pgen(opened, str(prefix), select(opened))
+    run("plink2", "--pfile", prefix, "--var-filter", "--make-just-pvar", "--out", tmp_path / "kept")
+    kept = [row["POS"] for row in table(tmp_path / "kept.pvar") if row["#CHROM"] in ("1", "chr1")]
+    assert kept == [str(position) for position in PLACES["chr1"] if position != 1000]
+    again = plink.import_pgen(str(prefix), str(tmp_path / "y.callset"), build="GRCh38")
+    found = again.sites(again.shards[0]).column("filter").to_pylist()
+    assert found[:3] == ["low;q10", "PASS", "."]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Callsets in and out: PLINK, VCF, BCF, Hail; chosen sites.")
+app = typer.Typer(no_args_is_help=True, help="Callsets in and out: PLINK, VCF, BCF, BGEN, Hail; chosen sites.")
 
 _SUFFIXES = {
     ".vcf": "vcf",
@@ -14,6 +14,7 @@ _SUFFIXES = {
     ".vcf.bgz": "vcf.gz",
     ".bcf": "bcf",
     ".bed": "bed",
+    ".bgen": "bgen",
     ".pgen": "pgen",
     ".mt": "mt",
 }
@@ -60,7 +61,9 @@ def import_(
 def export(
     callset: Annotated[str, typer.Argument(help="Callset to read.")],
     out: Annotated[str, typer.Option("--out", "-o", help="File (.vcf, .vcf.gz, .bcf) or prefix of a fileset.")],
-    form: Annotated[str, typer.Option("--format", help="auto (by name), vcf, vcf.gz, bcf, bed, pgen or mt.")] = "auto",
+    form: Annotated[
+        str, typer.Option("--format", help="auto (by name), vcf, vcf.gz, bcf, bed, pgen, bgen or mt.")
+    ] = "auto",
     region: Annotated[str | None, typer.Option(help="Only sites here: chr22:1-2000 (1-based, both ends in).")] = None,
     samples: Annotated[str | None, typer.Option("--samples-file", help="Only these samples, one id a line.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
@@ -86,6 +89,10 @@ def export(
     selection = select(opened, region=region, sample_ids=read_sample_ids(samples) if samples else None)
     if kind == "bed":
         plink_out.export_bed(opened, out.removesuffix(".bed"), selection, overwrite=force)
+    elif kind == "bgen":
+        from cohelix.genotypes.bgen_out import export_bgen
+
+        export_bgen(opened, out.removesuffix(".bgen"), selection, overwrite=force)
     elif kind == "pgen":
         plink_out.export_pgen(opened, out.removesuffix(".pgen"), selection, overwrite=force)
     else:

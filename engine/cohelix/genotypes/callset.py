@@ -6,6 +6,8 @@ Blocks are C-contiguous int8 arrays of shape (variants, samples). Samples are so
 
 from __future__ import annotations
 
+import errno
+import operator
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -269,10 +271,22 @@ def write_pgen(path: Path, blocks: Iterable[np.ndarray], *, n_samples: int, n_va
         if written > n_variants:
             raise ContractError(f"expected {n_variants} variants in all, got at least {written}.")
         if len(block):
-            writer.append_biallelic_batch(np.ascontiguousarray(block))
+            _called(writer, "append_biallelic_batch", np.ascontiguousarray(block))
     if written != n_variants:
         raise ContractError(f"expected {n_variants} variants in all, got {written}.")
-    writer.close()
+    _called(writer, "close")
+
+
+def _called(writer: Any, method: str, *arguments: Any) -> None:
+    try:
+        getattr(writer, method)(*arguments)
+    except RuntimeError:  # the system refuses to write
+        _refused.append(writer)
+        raise OSError(errno.EIO, "a PGEN file cannot be written (no room on the disk?)") from None
+
+
+_refused: list[Any] = []
+"""Writers that are kept: pgenlib's print a traceback when they are let go unfinished."""
 
 
 def pvar_chromosomes(sites: pa.Table, build: str) -> pa.Array:
@@ -294,13 +308,15 @@ def pvar_chromosomes(sites: pa.Table, build: str) -> pa.Array:
 
 
 def pvar_bytes(sites: pa.Table, build: str) -> bytes:
-    """The .pvar file: `#CHROM POS ID REF ALT`, one line per row of `sites`."""
-    table = pa.table(
-        {"CHROM": pvar_chromosomes(sites, build)}
-        | {name: sites.column(name).combine_chunks() for name in ("position", "id", "ref", "alt")}
-    )
+    """The .pvar file: `#CHROM POS ID REF ALT`, and FILTER where sites have one; a line per row of `sites`."""
+    names = {"position": "POS", "id": "ID", "ref": "REF", "alt": "ALT"}
+    columns = {"#CHROM": pvar_chromosomes(sites, build)}
+    columns |= {title: sites.column(name).combine_chunks() for name, title in names.items()}
+    if "filter" in sites.column_names:
+        columns["FILTER"] = sites.column("filter").combine_chunks().fill_null(".")
+    table = pa.table(columns)
     sink = pa.BufferOutputStream()
-    sink.write(b"#CHROM\tPOS\tID\tREF\tALT\n")
+    sink.write("\t".join(columns).encode() + b"\n")
     pyarrow.csv.write_csv(
         table, sink, pyarrow.csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
     )
@@ -311,8 +327,8 @@ def psam_bytes(sample_ids: list[str], sexes: list[str]) -> bytes:
     """The .psam file: `#IID SEX`, sex as 1, 2 or NA."""
     if len(sample_ids) != len(sexes):
         raise ContractError(f"got {len(sample_ids)} samples and {len(sexes)} sexes.")
-    lines = [f"{sample}\t{_PSAM_SEX[sex]}\n" for sample, sex in zip(sample_ids, sexes, strict=True)]
-    return ("#IID\tSEX\n" + "".join(lines)).encode()
+    lines = map("\t".join, zip(sample_ids, map(_PSAM_SEX.__getitem__, sexes), strict=True))
+    return "\n".join(["#IID\tSEX", *lines, ""]).encode()
 
 
 def parquet_bytes(table: pa.Table) -> bytes:
@@ -330,16 +346,29 @@ def parquet_bytes(table: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]  # pyarrow has no types
 
 
+def order_of(sample_ids: Sequence[str]) -> list[int]:
+    """Places of samples by the bytes of their ids. InputError where one is not UTF-8."""
+    try:
+        return sorted(range(len(sample_ids)), key=lambda place: sample_ids[place].encode())
+    except UnicodeEncodeError:
+        raise InputError("expected ids of samples in UTF-8, found others. Rename them in the input.") from None
+
+
 def check_sample_ids(sample_ids: list[str]) -> None:
-    """InputError unless ids are sorted by their bytes, distinct, and fit a .psam file."""
+    """InputError unless ids are sorted by their bytes, distinct, printable, and fit a .psam file."""
     encoded = [sample.encode() for sample in sample_ids]
     if not encoded:
         raise InputError("expected at least one sample, found none. Check the input's header.")
+    whole = b" ".join(encoded)  # every shard asks, so all of a million ids are looked at as one
+    spaced = whole.count(b" ") != len(encoded) - 1 or not whole.decode().isprintable()
+    strange = spaced or b"" in encoded or b"0" in encoded
+    if not strange and all(map(operator.lt, encoded, encoded[1:])):
+        return
     for row, sample in enumerate(encoded):
-        if not sample or sample == b"0" or any(c in b" \t\r\n" for c in sample):
+        if not sample or sample == b"0" or b" " in sample or not sample.decode().isprintable():
             raise InputError(
-                f"sample {row + 1} (by sorted id) has an id that is empty, 0, or contains white space; "
-                "PLINK filesets cannot hold it. Rename it in the input."
+                f"sample {row + 1} (by sorted id) has an id that is empty, 0, or contains white space or signs that "
+                "cannot be printed; PLINK filesets cannot hold it. Rename it in the input."
             )
         if row and sample == encoded[row - 1]:
             raise InputError(f"samples {row} and {row + 1} (by sorted id) have the same id. Rename or drop one.")

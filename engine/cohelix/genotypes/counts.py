@@ -53,7 +53,8 @@ def ploidy_of(build: str, contig: str, positions: np.ndarray, sexes: Sequence[st
         values = np.array([unstated if copies == genome.AS_STATED else copies for _, _, copies in segments], np.uint8)
         by_sex[index] = values[np.searchsorted(edges, starts, side="right") - 1]
     patterns, classes = np.unique(by_sex, axis=1, return_inverse=True)
-    order = np.array([genome.SEXES.index(sex) for sex in sexes], np.int64)
+    place = {sex: index for index, sex in enumerate(genome.SEXES)}
+    order = np.fromiter(map(place.__getitem__, sexes), np.int64, len(sexes))
     return Ploidy(classes.reshape(-1).astype(np.int64), np.ascontiguousarray(patterns.T[:, order], np.uint8))
 
 
@@ -64,7 +65,7 @@ def count_variants(block: np.ndarray, ploidy: Ploidy) -> np.ndarray:
         rows = np.flatnonzero(ploidy.classes == place)
         if rows.size:
             tally[rows] = counting.count_groups(packed[rows], counting.masks_of(copies, 3))
-    return _named(tally)
+    return named(tally)
 
 
 def count_samples(block: np.ndarray, ploidy: Ploidy) -> np.ndarray:
@@ -74,10 +75,10 @@ def count_samples(block: np.ndarray, ploidy: Ploidy) -> np.ndarray:
     tally = np.zeros((n_samples, 3, 4), np.int64)
     for copies, counted in zip(ploidy.table, by_class, strict=True):
         tally[np.arange(n_samples), copies] += counted
-    return _named(tally)
+    return named(tally)
 
 
-def _named(tally: np.ndarray) -> np.ndarray:
+def named(tally: np.ndarray) -> np.ndarray:
     """Counts (rows, 7) from a tally (rows, 3, 4) by copies 0, 1, 2 and genotype 0, 1, 2, missing."""
     none, one, two = tally.transpose(1, 2, 0)
     conflict = one[1] + none[0] + none[1] + none[2]

@@ -14,12 +14,17 @@ from cohelix import storage
 from cohelix.errors import ConfigError
 from cohelix.folder import appearing_whole
 from cohelix.genotypes.callset import parquet_bytes
+from cohelix.tier import check_write
 
 
 def check_outside(path: str) -> None:
-    """ConfigError where a local `path` lies within a data set: a commit would not name what is written there."""
+    """ConfigError where a local `path` lies within a data set: a commit would not name what is written there.
+
+    Or in a folder that is bound to a tier (`cohelix.tier`).
+    """
     if not storage.is_local(path):
         return
+    check_write(path)
     if any((parent / "_commit").is_dir() for parent in storage.local_path(path).resolve().parents):
         raise ConfigError("expected a place outside of data sets to write to, found one within. Choose another folder.")
 

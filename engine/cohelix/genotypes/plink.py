@@ -22,7 +22,7 @@ from cohelix.errors import ConfigError, InputError
 from cohelix.genome import Contig
 from cohelix.genotypes import alleles, assembly
 from cohelix.genotypes.assembly import Builder, Site
-from cohelix.genotypes.callset import BLOCK_VALUES, Callset
+from cohelix.genotypes.callset import BLOCK_VALUES, Callset, order_of
 
 BED_MAGIC = b"\x6c\x1b\x01"
 BED_SAMPLE_MAJOR = b"\x6c\x1b\x00"
@@ -206,7 +206,7 @@ def _import(
     contigs: Sequence[Contig] = (),
 ) -> Callset:
     assembly.check_duplicates(params["duplicates"])
-    order = sorted(range(len(fileset.sample_ids)), key=lambda index: fileset.sample_ids[index].encode())
+    order = order_of(fileset.sample_ids)
     with assembly.destination(root, params, inputs, overwrite=overwrite) as (writer, after, record):
         present = _contigs(fileset.rows, contigs)
         builder = Builder(

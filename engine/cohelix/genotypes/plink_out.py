@@ -19,6 +19,7 @@ from cohelix.genotypes import kernels
 from cohelix.genotypes.callset import Callset
 from cohelix.genotypes.plink import BED_MAGIC
 from cohelix.genotypes.selection import Selection
+from cohelix.tier import check_write
 
 _FAM_SEX = {"male": "1", "female": "2", "unknown": "0"}
 
@@ -63,6 +64,7 @@ def finished(prefix: str, suffixes: Sequence[str], *, overwrite: bool) -> Iterat
             raise ConfigError(f"{prefix + suffix} exists. Choose another name, or pass --force to replace it.")
     beside: Path | None = None
     if storage.is_local(prefix):
+        check_write(prefix)
         beside = storage.local_path(prefix).parent
         beside.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".cohelix-", dir=beside) as folder:
@@ -74,5 +76,5 @@ def finished(prefix: str, suffixes: Sequence[str], *, overwrite: bool) -> Iterat
 
 def _bim_bytes(sites: object, build: str) -> bytes:
     lines = store.pvar_bytes(sites, build).splitlines()[1:]
-    fields = (line.split(b"\t") for line in lines)
+    fields = (line.split(b"\t")[:5] for line in lines)
     return b"".join(b"\t".join((chrom, name, b"0", pos, alt, ref)) + b"\n" for chrom, pos, name, ref, alt in fields)

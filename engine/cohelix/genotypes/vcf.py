@@ -20,7 +20,7 @@ from cohelix.errors import InputError
 from cohelix.genome import Contig
 from cohelix.genotypes import alleles, assembly, kernels, vcf_records
 from cohelix.genotypes.assembly import Builder, Half, Site
-from cohelix.genotypes.callset import BLOCK_VALUES, Callset
+from cohelix.genotypes.callset import BLOCK_VALUES, Callset, order_of
 from cohelix.genotypes.vcf_header import Header
 from cohelix.genotypes.vcf_records import Record
 
@@ -61,7 +61,7 @@ def import_vcf(
         raise InputError("expected a VCF or BCF file, found no file there. Check the path.")
     with vcf_records.open_records(Path(path)) as (header, records):
         build = assembly.check_build(build, header.contigs)
-        order = np.array(sorted(range(len(header.sample_ids)), key=lambda index: header.sample_ids[index].encode()))
+        order = np.array(order_of(header.sample_ids))
         sample_ids = [header.sample_ids[index] for index in order]
         params: dict[str, Any] = {"source": "vcf", "duplicates": duplicates}
         with assembly.destination(root, params, [Path(path)], overwrite=overwrite) as (writer, after, provenance):
