@@ -1,0 +1,1 @@
+"""Releases: what each tier may see, made, signed, gated, withdrawn and compared."""

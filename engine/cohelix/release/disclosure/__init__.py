@@ -1,0 +1,1 @@
+"""What may be published of people in aggregates: small counts, what they give away, and who can be found in them."""
