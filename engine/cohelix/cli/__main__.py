@@ -15,7 +15,23 @@ import click
 import typer
 
 from cohelix import __version__
-from cohelix.cli import ancestry, config, doctor, estimate, genotypes, hail, joint, pgx, prs, qc, relatedness, simulate
+from cohelix.cli import (
+    ancestry,
+    config,
+    doctor,
+    estimate,
+    gate,
+    genotypes,
+    hail,
+    joint,
+    omop,
+    pgx,
+    prs,
+    qc,
+    relatedness,
+    release,
+    simulate,
+)
 from cohelix.errors import CohelixError, ConfigError, ContractError
 
 INTERRUPTED = 130
@@ -25,7 +41,7 @@ app = typer.Typer(
     name="cohelix",
     help="Joint calling and cohort genomics on open formats, on a laptop or on Spark.",
     epilog="Exit codes: 0 done, 1 the system refused, 2 input, 3 option or setting, 4 wrong build or reference, "
-    "5 a defect.",
+    "5 a defect; of releases: 6 no grant, 7 altered or damaged, 8 would tell of a person.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -38,6 +54,8 @@ app.add_typer(relatedness.app, name="relatedness")
 app.add_typer(ancestry.app, name="ancestry")
 app.add_typer(prs.app, name="prs")
 app.add_typer(pgx.app, name="pgx")
+app.add_typer(omop.app, name="omop")
+app.add_typer(release.app, name="release")
 app.add_typer(hail.app, name="hail")
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(estimate.app, name="estimate")
@@ -99,6 +117,7 @@ _asked_to_stop: list[int] = []
 def run(arguments: list[str], application: typer.Typer = app) -> int:
     """Run one command line and return its exit code; errors are printed on stderr."""
     command = typer.main.get_command(application)
+    gate.guard(command)
     try:
         # Not through command.main(), which turns a closed pipe and Ctrl-C into exits without a word.
         with command.make_context(application.info.name or Path(sys.argv[0]).name, arguments) as context:
@@ -122,7 +141,8 @@ def run(arguments: list[str], application: typer.Typer = app) -> int:
         return _report("this machine has too little memory for one bin of this input. Use smaller bins.", 1)
     except OSError as error:
         # strerror without the file name, which may hold a sample's name
-        return _report(f"the system refused: {error.strerror or type(error).__name__}.", 1)
+        nameless = "a file cannot be read or written" if type(error) is OSError else type(error).__name__
+        return _report(f"the system refused: {(error.strerror or nameless).removesuffix('.')}.", 1)
     except Exception as error:
         if _asked_to_stop:
             return _stopped()
