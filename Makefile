@@ -8,7 +8,7 @@ BIN := .venv/bin
 # --inexact leaves uv itself in .venv; --frozen takes uv.lock as it stands; --system-certs trusts whom this machine trusts;
 # --compile-bytecode spares every first start a minute of compiling.
 SYNC := UV_PYTHON_DOWNLOADS=never $(BIN)/uv sync --quiet --frozen --inexact --system-certs --compile-bytecode
-PACKAGES := plink2 bcftools tabix libopenblas0-pthread
+PACKAGES := plink2 bcftools tabix libopenblas0-pthread postgresql
 DEMO := demo
 
 .PHONY: help setup tools peers demo test lint types contracts parity bench bench-full clean
@@ -30,7 +30,7 @@ $(BIN)/.core: $(BIN)/uv pyproject.toml uv.lock
 
 # The demonstration makes its people with msprime, and draws pictures of them.
 $(BIN)/.demo: $(BIN)/uv pyproject.toml uv.lock
-	$(SYNC) --no-dev --extra simulate --extra report
+	$(SYNC) --no-dev --extra simulate --extra report --extra omop
 	@touch $@ $(BIN)/.core
 
 $(BIN)/.all: $(BIN)/uv pyproject.toml uv.lock
@@ -108,7 +108,25 @@ demo: $(BIN)/.demo
 	  --sexes $(DEMO)/first-qc/sexes.tsv --set pgx.call.indels_of_blocks=reference; \
 	run cohelix simulate compare-pgx $(DEMO)/cohort --calls $(DEMO)/pgx.parquet; \
 	run cohelix pgx frequencies $(DEMO)/pgx.parquet -o $(DEMO)/pgx-frequencies --groups $(DEMO)/ancestry/ancestry_preds.tsv; \
-	run cohelix pgx export $(DEMO)/pgx.parquet -o $(DEMO)/pgx.tsv.gz
+	run cohelix pgx export $(DEMO)/pgx.parquet -o $(DEMO)/pgx.tsv.gz; \
+	run cohelix omop validate $(DEMO)/cohort/omop -o $(DEMO)/omop-findings.tsv; \
+	cp pipelines/inputs/release.toml $(DEMO)/inputs.toml; cp pipelines/inputs/trust.toml $(DEMO)/trust.toml; touch $(DEMO)/revoked.txt; \
+	run cohelix release keys -o $(DEMO)/keys; \
+	run cohelix release build $(DEMO)/inputs.toml --tier public -o $(DEMO)/releases/public --name P2026Q4R1 --keys $(DEMO)/keys; \
+	run cohelix release build $(DEMO)/inputs.toml --tier registered -o $(DEMO)/releases/registered --name R2026Q4R1 --keys $(DEMO)/keys; \
+	run cohelix release build $(DEMO)/inputs.toml --tier controlled -o $(DEMO)/releases/controlled --name C2026Q4R1 --keys $(DEMO)/keys; \
+	run cohelix release verify $(DEMO)/releases/controlled/C2026Q4R1 --keys $(DEMO)/keys; \
+	run cohelix release scan $(DEMO)/releases --ids $(DEMO)/relatedness/samples.tsv --keys $(DEMO)/keys; \
+	run cohelix release issuer -o $(DEMO)/dac; \
+	run cohelix release grant $(DEMO)/dac -o $(DEMO)/visa.jwt --iss https://dac.cohort.example --subject researcher-7 \
+	  --audience https://cohort.example/cohelix --dataset https://cohort.example/releases --tier controlled --training extended \
+	  --trained $$(date +%F) --agreement 1 --institution "A university" --review-board IRB-17 --not-commercial; \
+	export COHELIX_PASSPORT=$(DEMO)/visa.jwt COHELIX_TRUST=$(DEMO)/trust.toml; \
+	run cohelix release who-can $(DEMO)/releases/controlled/C2026Q4R1; \
+	run cohelix release open $(DEMO)/releases/controlled/C2026Q4R1 -o $(DEMO)/workspace; \
+	run cohelix prs score $(DEMO)/workspace/wgs/short_read/snpindel/callset --scores $(DEMO)/cohort/prs/scores \
+	  -o $(DEMO)/workspace-prs --preset plink2; \
+	run cohelix release audit $(DEMO)/audit
 	@echo; echo "Quality control is $(DEMO)/qc/index.html: open it in a browser."
 	@echo "Who was flagged, why and at which cut-off: $(DEMO)/samples-qc/sample_flags.parquet; TSVs beside it have All of Us's columns."
 	@echo "Pictures of the people are in $(DEMO)/cohort-report: *.png, and statistics.tsv beside what is published."
@@ -116,6 +134,7 @@ demo: $(BIN)/.demo
 	@echo "Accuracy of polygenic scores by ancestry is $(DEMO)/prs-evaluated/index.html: open it in a browser."
 	@echo "The scores are $(DEMO)/prs/scores.parquet; comparable across ancestries: $(DEMO)/prs-adjusted/adjusted.parquet."
 	@echo "Star alleles and phenotypes are $(DEMO)/pgx.parquet, one row a person and gene; what was called and not: $(DEMO)/pgx.parquet/_pgx/summary.tsv."
+	@echo "Releases of three tiers are $(DEMO)/releases, each with its README.md; the controlled one, opened with a grant: $(DEMO)/workspace."
 	@echo "The callset is $(DEMO)/cohort.callset: genotypes/*.pgen (open them with plink2), sites/*.parquet, samples-*.parquet."
 
 test: setup

@@ -33,10 +33,10 @@ def _named(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def _commands(path: Path) -> list[list[str]]:
+def _commands(path: Path, fence: str = "console|bash") -> list[list[str]]:
     """Command lines that begin with cohelix in the fenced blocks of a document, as words."""
     found = []
-    for block in re.findall(r"```(?:console|bash)\n(.*?)```", path.read_text(), re.DOTALL):
+    for block in re.findall(rf"```(?:{fence})\n(.*?)```", path.read_text(), re.DOTALL):
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line.removeprefix("$ "), comments=True)
             if words and words[0] == "cohelix":
