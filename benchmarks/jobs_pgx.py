@@ -81,14 +81,14 @@ def probed(n: int) -> list[int]:
     return sorted({place * n // PROBED for place in range(PROBED)})
 
 
-def _ours(work: Work, folder: Path) -> Steps:
+def ours(work: Work, folder: Path) -> Steps:
     words = ["--prefix", str(work.prefix), "--folder", str(folder)]
     words += ["--genes", ",".join(work.genes)] if work.genes else []
     program = [sys.executable, "-m", "benchmarks.pgx_steps"]
     return [("extract", [*program, "extract", *words]), ("call", [*program, "call", *words])]
 
 
-def _ours_counts(folder: Path) -> dict[str, Any]:
+def ours_counts(folder: Path) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     calls = folder / "pgx.parquet"
@@ -127,13 +127,13 @@ def _nothing(folder: Path) -> dict[str, int]:
 
 
 _OURS = Engine(
-    "ours", programs.cohelix_version, _ours, _ours_counts, _output, lambda: programs.cohelix_lacks("pgx", "call")
+    "ours", programs.cohelix_version, ours, ours_counts, _output, lambda: programs.cohelix_lacks("pgx", "call")
 )
 _PYPGX = Engine("pypgx", peer_version("pypgx"), _pypgx, _pypgx_counts, _nothing, lacks_peer("pypgx"))
 ENGINES = {CALL: {"ours": _OURS}, PEER: {"ours": _OURS, "pypgx": _PYPGX}}
 
 
-def _made(job: str, n: int, missing: float, folder: Path) -> Work:
+def made(job: str, n: int, missing: float, folder: Path) -> Work:
     folder.mkdir()
     prefix = folder / "people"
     drawn = star_allele_sets.draw_people(prefix, n, GENES[job], missing)
@@ -152,7 +152,7 @@ def _made(job: str, n: int, missing: float, folder: Path) -> Work:
 def _calling(job: str) -> Callable[[argparse.Namespace, Bench], None]:
     def run(wish: argparse.Namespace, bench: Bench) -> None:
         for n, missing in (QUICK if wish.quick else PLAN)[job]:
-            work = _made(job, n, missing, bench.scratch / "pgx")
+            work = made(job, n, missing, bench.scratch / "pgx")
             print(f"# made {n} people x {work.n_records} positions", file=sys.stderr)
             take_turns(work, chosen(ENGINES[job], wish.engines), bench)
             shutil.rmtree(bench.scratch / "pgx")
