@@ -94,7 +94,7 @@ def sites_of(line: Line) -> cohort.Sites:
 
 def observed(found: list[Line], quantity: str) -> float:
     """Median of the repeats, of the whole command."""
-    value = fit_scale.observed(found, "cohort", quantity)
+    value = fit_scale.observed(found, quantity, fit_scale.KEPT["cohort"][0])
     assert value is not None
     return value
 

@@ -100,9 +100,8 @@ def busy_share(noun: str, step: str) -> float:
     return min(1.0, max((line["user_s"] + line["sys_s"]) / line["wall_s"] / CORES for line in lines))
 
 
-def observed(lines: list[Line], stage: str, quantity: str) -> float | None:
-    """Median of the repeats, None where the lines do not have it."""
-    kept = KEPT[stage][0]
+def observed(lines: list[Line], quantity: str, kept: str) -> float | None:
+    """Median of the repeats, None where the lines do not have it. kept: name of the bytes of what is kept."""
     look: dict[str, Callable[[Line], float]] = {
         "cpu_s": lambda line: line["user_s"] + line["sys_s"],
         "memory_mib": lambda line: line["peak_rss_mib"],
@@ -167,7 +166,7 @@ def _fit_quantity(
     known, rows = KNOWN.get((stage, quantity), {}), []
     for size in dict.fromkeys(_size(line) for line, _ in lines):
         repeats = [(line, load_) for line, load_ in lines if _size(line) == size]
-        value = observed([line for line, _ in repeats], stage, quantity)
+        value = observed([line for line, _ in repeats], quantity, KEPT[stage][0])
         if value is not None:
             grown = features(repeats[-1][1], quantity)
             rows.append((grown, value - sum(rate * grown[name] for name, rate in known.items())))
@@ -211,9 +210,12 @@ def write(noun: str, text: str, job: str, hosts: set[str]) -> None:
 
 
 if __name__ == "__main__":
-    from benchmarks import fit_cohort
+    from benchmarks import fit_cohort, fit_commands
 
     for noun, loads in (("joint", joint_loads), ("simulate", simulate_loads)):
         write(noun, fit_noun(noun, loads), JOBS[noun], {line["host"] for line in of_job(noun)})
     of_cohorts = {line["host"] for line in fit_cohort.lines(*fit_cohort.FITTED)}
     write("cohort", fit_cohort.fit_rates(), fit_cohort.JOB, of_cohorts)
+    for noun, (job, _) in fit_commands.NOUNS.items():
+        hosts = {line["host"] for line in fit_commands.lines(noun, checked=False)}
+        write(noun, fit_commands.fit_rates(noun), job, hosts)

@@ -38,18 +38,18 @@ class Size(NamedTuple):
 
 PLAN = {
     CALLSET: (
-        Size(2_000, 20_000), Size(2_000, 80_000), Size(8_000, 20_000), Size(6_000, 60_000),
-        Size(20_000, 80_000, is_checked=True),
+        Size(2_000, 40_000), Size(2_000, 120_000), Size(8_000, 40_000), Size(8_000, 100_000),
+        Size(20_000, 120_000, is_checked=True),
     ),
     SCORES: (
         Size(2_000, 50_000, 100, 1_000_000), Size(10_000, 50_000, 100, 1_000_000), Size(2_000, 50_000, 500, 5_000_000),
         Size(10_000, 50_000, 500, 5_000_000), Size(10_000, 200_000, 100, 1_000_000),
         Size(40_000, 200_000, 500, 10_000_000, is_checked=True),
     ),
-    PGX: (Size(10_000, 0), Size(40_000, 0), Size(100_000, 0), Size(400_000, 0, is_checked=True)),
+    PGX: (Size(10_000, 0), Size(40_000, 0), Size(100_000, 0), Size(200_000, 0), Size(800_000, 0, is_checked=True)),
     RELEASE: (
         Size(4_000, 5_000), Size(16_000, 5_000), Size(4_000, 40_000), Size(16_000, 40_000),
-        Size(64_000, 40_000, is_checked=True),
+        Size(64_000, 40_000), Size(200_000, 40_000, is_checked=True),
     ),
 }  # fmt: skip
 QUICK = {

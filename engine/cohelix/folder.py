@@ -13,22 +13,28 @@ from cohelix.errors import ConfigError
 from cohelix.tier import check_write
 
 
+def free_place(folder: Path) -> Path:
+    """Where a folder may appear. Raises ConfigError where something is there, or nothing can be put in its place."""
+    folder = folder.resolve()  # a link cannot be replaced by a folder
+    check_write(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"expected a new or empty folder, found files in {folder}. Choose another.")
+    if folder == Path.cwd() or os.path.ismount(folder):  # what cannot be replaced, or not without harm
+        raise ConfigError(
+            f"expected a folder that can be replaced, found {folder}, a mount or the folder you are in. "
+            f"Name one in it, as in {folder / 'made'}."
+        )
+    return folder
+
+
 @contextmanager
 def appearing_whole(folder: Path) -> Iterator[Path]:
     """A folder to fill; it takes its name when the block ends well, and is removed when it does not.
 
     Raises ConfigError, before anything is made, where that cannot be.
     """
-    folder = folder.resolve()  # a link cannot be replaced by a folder
-    check_write(folder)
     try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise ConfigError(f"expected a new or empty folder, found files in {folder}. Choose another.")
-        if folder == Path.cwd() or os.path.ismount(folder):  # what cannot be replaced, or not without harm
-            raise ConfigError(
-                f"expected a folder that can be replaced, found {folder}, a mount or the folder you are in. "
-                f"Name one in it, as in {folder / 'made'}."
-            )
+        folder = free_place(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         # A killed process leaves its folder behind, and in a container the next one has the same number.
         passing = folder.with_name(f".{folder.name}.{os.getpid()}-{secrets.token_hex(4)}")

@@ -21,7 +21,7 @@ from cohelix.genotypes.callset import open_callset
 from cohelix.genotypes.plink import read_psam
 from cohelix.genotypes.selection import select
 from cohelix.jobs.cohort_sizes import load_wishes
-from cohelix.simulate.cohort.make import make_cohort
+from cohelix.jobs.made_cohort import make_cohort
 from cohelix.simulate.cohort.plan import make_plan
 
 pytestmark = pytest.mark.external

@@ -20,7 +20,7 @@ from cohelix.genotypes import plink_out
 from cohelix.genotypes.callset import open_callset
 from cohelix.genotypes.selection import select
 from cohelix.jobs.cohort_sizes import load_wishes
-from cohelix.simulate.cohort.make import make_cohort
+from cohelix.jobs.made_cohort import make_cohort
 from cohelix.simulate.cohort.plan import make_plan
 from cohelix.simulate.people.person import SOURCES
 

@@ -23,6 +23,7 @@ from cohelix.genome import REGIONS
 from cohelix.genotypes.callset import Callset
 from cohelix.genotypes.packed.reader import open_packed
 from cohelix.jobs.cohort_sizes import load_wishes
+from cohelix.jobs.made_cohort import make_cohort
 from cohelix.joint import on_hail
 from cohelix.joint.call import call
 from cohelix.joint.ingest import ingest
@@ -32,7 +33,6 @@ from cohelix.qc.samples.run import qc_samples
 from cohelix.qc.schema import SampleQcParams, VariantQcParams
 from cohelix.qc.variants.run import qc_variants
 from cohelix.runtime.local import LocalRuntime
-from cohelix.simulate.cohort.make import make_cohort
 from cohelix.simulate.cohort.plan import make_plan
 from tests.parity.hail_tables import documented_counts, genotypes, hail_rows, near
 

@@ -17,12 +17,12 @@ import pytest
 
 from cohelix.genotypes.callset import Callset
 from cohelix.jobs.cohort_sizes import load_wishes
+from cohelix.jobs.made_cohort import make_cohort
 from cohelix.joint import on_hail
 from cohelix.joint.call import call
 from cohelix.joint.ingest import ingest
 from cohelix.joint.schema import CallParams, IngestParams
 from cohelix.runtime.local import LocalRuntime
-from cohelix.simulate.cohort.make import make_cohort
 from cohelix.simulate.cohort.plan import make_plan
 from tests.parity.hail_tables import Key, genotypes, hail_rows
 from tests.parity.test_hail_joint import classes

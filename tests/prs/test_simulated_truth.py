@@ -14,8 +14,8 @@ import pytest
 
 from cohelix.cli.__main__ import run
 from cohelix.jobs.cohort_sizes import load_wishes
+from cohelix.jobs.made_cohort import make_cohort
 from cohelix.prs.tables import read_scores
-from cohelix.simulate.cohort.make import make_cohort
 from cohelix.simulate.cohort.plan import make_plan
 from cohelix.simulate.compare_scores import Comparison, compare_scores
 from tests.oracles.score_sums import plain_sums

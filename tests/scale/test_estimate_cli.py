@@ -161,6 +161,10 @@ def test_without_an_index_records_come_from_the_size(cohort: Path, tmp_path: Pat
         ("cohort --persons 0", "expected numbers of samples"),
         ("cohort --size huge", "size 'huge' is not known"),
         ("cohort --set joint.x=1", "expected a setting of simulate"),
+        ("qc --samples 0 --sites 10", "expected numbers of samples"),
+        ("qc --samples 10", "Missing option '--sites'"),
+        ("ancestry --samples 10 --sites 0", "--sites"),
+        ("release --persons 10 --sites 1 --tier secret", "secret"),
     ],
 )
 def test_what_cannot_be_estimated_is_refused(words: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -219,3 +223,49 @@ def test_the_commands_of_the_document_succeed(
     (tmp_path / "prices.toml").write_text(PRICES)
     for words in commands:
         assert run(words) == 0, f"cohelix {' '.join(words)}\n{capsys.readouterr().err}"
+
+
+NOUNS = {
+    "qc": "--sites 1000000", "relatedness": "--sites 150000", "ancestry": "--sites 150000",
+    "prs": "--sites 1000000 --scores 100 --weights 10000000", "pgx": "", "release": "--sites 1000000",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_every_noun_that_runs_on_people_says_what_more_of_them_take(
+    noun: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = "--persons" if noun == "release" else "--samples"
+    found = estimate(f"{noun} {sizes} 1000,100000,1000000 {NOUNS[noun]} --cores 4", capsys)
+    small, large, largest = found["sizes"]
+    assert all(stage["core_hours"] > 0 and stage["task_mib"] > 100 for stage in small["stages"])
+    assert small["wall_s"] < large["wall_s"] < largest["wall_s"]
+    for of_large, of_largest in zip(large["stages"], largest["stages"], strict=True):
+        assert of_large["core_hours"] < of_largest["core_hours"]
+        assert of_large["kept_bytes"] <= of_largest["kept_bytes"]
+        most = 110 if noun == "relatedness" else 11  # pairs grow with the square
+        assert of_largest["core_hours"] < most * of_large["core_hours"]
+    assert run(["estimate", noun, *NOUNS[noun].split()]) == 0
+    said = capsys.readouterr().out
+    assert "memory: of the whole process" in said and "extrapolated" in said
+
+
+def test_all_pairs_take_more_than_screened_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "relatedness --samples 100000 --sites 150000"
+    (screened,), (every,) = (estimate(words + more, capsys)["sizes"] for more in ("", " --all-pairs"))
+    assert every["stages"][0]["core_hours"] > 3 * screened["stages"][0]["core_hours"]
+    assert [one["stages"][0]["stage"] for one in (screened, every)] == ["screened", "all-pairs"]
+
+
+def test_groups_tiers_and_passes_are_the_users(capsys: pytest.CaptureFixture[str]) -> None:
+    (plain,), (grouped,) = (
+        estimate(f"qc --samples 50000 --sites 500000{more}", capsys)["sizes"] for more in ("", " --groups")
+    )
+    assert grouped["stages"][0]["core_hours"] > plain["stages"][0]["core_hours"]
+    assert grouped["stages"][1] == plain["stages"][1]
+    (one,) = estimate("release --persons 5000 --sites 1000 --tier registered --rows 400", capsys)["sizes"]
+    assert [stage["stage"] for stage in one["stages"]] == ["registered"]
+    (few,), (many,) = (
+        estimate(f"ancestry --samples 50000 --sites 100000 --passes {n}", capsys)["sizes"] for n in (5, 50)
+    )
+    assert many["stages"][1]["core_hours"] > 3 * few["stages"][1]["core_hours"]

@@ -9,7 +9,7 @@ from statistics import median
 
 import pytest
 
-from benchmarks import fit_cohort, fit_scale
+from benchmarks import fit_cohort, fit_commands, fit_scale, jobs_scale
 from cohelix.scale import rates
 from cohelix.scale.cohort import count_sites as count_cohort_sites
 from cohelix.scale.model import memory_mib, need, total
@@ -38,7 +38,7 @@ def test_what_was_measured_at_a_larger_size_was_foretold(n: int, step: str, quan
     measured = rates.load("joint")
     number, stage = next((i, stage) for i, stage in enumerate(measured.stages) if stage.name == step)
     lines = [line for line in fit_scale.of_job("joint") if (line["n_samples"], line["step"]) == (n, step)]
-    value = fit_scale.observed(lines, step, quantity)
+    value = fit_scale.observed(lines, quantity, fit_scale.KEPT[step][0])
     if value is None:
         assert "io" not in lines[0]  # recorded before bytes were
         return
@@ -78,7 +78,7 @@ def test_simulation_of_a_larger_cohort_was_foretold() -> None:
     larger = [line for line in fit_scale.of_job("simulate") if line["n_samples"] in LARGER]
     assert larger
     for quantity in QUANTITIES:
-        value = fit_scale.observed(larger, "gvcfs", quantity)
+        value = fit_scale.observed(larger, quantity, "gvcf")
         load = fit_scale.simulate_loads(larger[0])[0]
         features = load.whole
         foretold = (
@@ -176,3 +176,38 @@ def test_a_fit_finds_the_rates_that_made_the_values_and_none_below_zero() -> Non
     assert set(fit_scale.fit(falling, ("one", "records"))) == {"one"}
     shared = [({"one": 1.0, "worker": n}, 7.0 * (1 + n)) for n in (1.0, 2.0)]
     assert fit_scale.fit(shared, ("one+worker",)) == pytest.approx({"one": 7.0, "worker": 7.0})
+
+
+OF_COMMANDS = [
+    (noun, stage, quantity)
+    for noun, (_, stages) in fit_commands.NOUNS.items() for stage in stages for quantity in QUANTITIES
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("noun", fit_commands.NOUNS)
+def test_commands_at_larger_sizes_were_measured_and_not_fitted(noun: str) -> None:
+    job, stages = fit_commands.NOUNS[noun]
+    larger = [size for size in jobs_scale.PLAN[job] if size.is_checked]
+    smaller = [size for size in jobs_scale.PLAN[job] if not size.is_checked]
+    for size in larger:
+        assert all(size.people >= 2 * of.people and size.sites >= of.sites for of in smaller)
+    found = fit_commands.lines(noun, checked=True)
+    assert {line["step"] for line in found} == set(stages)
+    assert {line["n_samples"] for line in found} == {size.people for size in larger}
+    for stage in rates.load(noun).stages:
+        assert stage.fitted_at == tuple(sorted({size.people for size in smaller}))
+
+
+@pytest.mark.parametrize(("noun", "step", "quantity"), OF_COMMANDS)
+def test_what_a_command_takes_at_a_larger_size_was_foretold(noun: str, step: str, quantity: str) -> None:
+    (stage,) = (stage for stage in rates.load(noun).stages if stage.name == step)
+    (found,) = fit_commands.repeats([one for one in fit_commands.lines(noun, checked=True) if one["step"] == step])
+    value, load = fit_commands.observed(found, quantity), fit_commands.load(noun, found[0])
+    if quantity == "memory_mib":
+        foretold = memory_mib(stage, load, fit_scale.CORES)
+    else:
+        foretold = total(stage.terms.get(quantity, {}), load.whole)
+    if value is None:
+        assert foretold == 0
+    else:
+        assert foretold == pytest.approx(value, rel=WITHIN), f"{foretold / value - 1:+.0%}"

@@ -11,7 +11,6 @@ import resource
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +25,8 @@ from cohelix.errors import InputError
 from cohelix.genotypes.callset import open_callset, read_blocks
 from cohelix.genotypes.plink import read_psam
 from cohelix.jobs.cohort_sizes import load_wishes, sizes
+from cohelix.jobs.made_cohort import make_cohort
 from cohelix.simulate import compare as comparing
-from cohelix.simulate.cohort.make import make_cohort
 from cohelix.simulate.cohort.plan import make_plan
 from cohelix.simulate.compare import compare
 from cohelix.simulate.people.pedigree import BLOCK
@@ -347,22 +346,6 @@ def test_a_full_disk_ends_with_an_error_and_leaves_nothing(tmp_path: Path, limit
     assert done.returncode not in (0, 5), done.stderr
     assert "the system refused" in done.stderr, done.stderr
     assert errno.errorcode[errno.EFBIG] not in done.stderr
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_request_to_end_clears_up(tmp_path: Path) -> None:
-    """As batch systems end a job: SIGTERM to the command alone."""
-    words = ["simulate", "cohort", "-o", str(tmp_path / "out"), "--size", "demo", "--cores", "2"]
-    child = subprocess.Popen(
-        [str(Path(sys.executable).with_name("cohelix")), *words], stderr=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob(".out.*/.scratch/*.npy")):
-        assert time.monotonic() < deadline and child.poll() is None
-        time.sleep(0.05)
-    child.terminate()
-    _, error = child.communicate(timeout=120)
-    assert child.returncode == 130 and error == "cohelix: stopped. Nothing half-written is visible; run it again.\n"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -16,8 +16,8 @@ import pytest
 from cohelix.cli.__main__ import run
 from cohelix.genotypes.callset import open_callset, read_blocks
 from cohelix.jobs.cohort_sizes import load_wishes
+from cohelix.jobs.made_cohort import make_cohort
 from cohelix.simulate.cohort import reference_people
-from cohelix.simulate.cohort.make import make_cohort
 from cohelix.simulate.cohort.plan import Plan, make_plan
 from cohelix.simulate.haplotypes import RegionPanel
 from cohelix.simulate.inheritance import AUTOSOMES, Layout

@@ -19,7 +19,7 @@ from cohelix.cli import (
     ancestry,
     config,
     doctor,
-    estimate,
+    estimate_commands,
     gate,
     genotypes,
     hail,
@@ -58,7 +58,7 @@ app.add_typer(omop.app, name="omop")
 app.add_typer(release.app, name="release")
 app.add_typer(hail.app, name="hail")
 app.add_typer(simulate.app, name="simulate")
-app.add_typer(estimate.app, name="estimate")
+app.add_typer(estimate_commands.app, name="estimate")
 app.add_typer(config.app, name="config")
 app.command("doctor")(doctor.doctor)
 

@@ -38,7 +38,7 @@ def cohort(
 
     wishes = cohort_sizes.load_wishes(size, config, overrides or [])
     plan = make_plan(wishes, persons=persons, seed=seed)
-    from cohelix.simulate.cohort.make import make_cohort  # slow to import, and not needed to refuse a plan
+    from cohelix.jobs.made_cohort import make_cohort  # slow to import, and not needed to refuse a plan
 
     if runtime == "local":
         make_cohort(out, plan, cores=cores if cores is not None else len(os.sched_getaffinity(0)))

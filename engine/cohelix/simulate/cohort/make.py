@@ -1,7 +1,7 @@
 """`cohelix simulate cohort`: the stages in order.
 
 Workers are processes, since most of the work is making text under the GIL. What they return is taken in order, so that
-the bytes do not depend on how many there are.
+the bytes do not depend on how many there are. What each task made is kept until the cohort is whole.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cohelix import storage
 from cohelix.errors import ConfigError
-from cohelix.folder import appearing_whole
 from cohelix.provenance import provenance
 from cohelix.runtime.protocol import Runtime
 from cohelix.simulate.cohort import stages
 from cohelix.simulate.cohort.block import make_people
 from cohelix.simulate.cohort.context import SCRATCH
+from cohelix.simulate.cohort.kept import DONE, Kept, begin
 from cohelix.simulate.cohort.plan import Plan
 from cohelix.simulate.star_alleles import BUILT_IN
 
@@ -35,46 +36,54 @@ WAVE = 64  # tasks of a runtime at a time
 AHEAD = 2  # tasks a worker may be ahead of what is written: memory is that of so many blocks
 
 
-def make_cohort(folder: Path, plan: Plan, *, cores: int = 1, runtime: Runtime | None = None) -> None:
-    """Write the cohort to `folder`, which must be new or empty; it appears whole or not at all.
+def make_cohort(work: Path, plan: Plan, *, cores: int = 1, runtime: Runtime | None = None) -> Path:
+    """The folder of the whole cohort, in `work`: it goes on with what a run of the same plan, stopped, has left there.
 
-    With a `runtime` its tasks do the work; `folder` must then be on a disk that all of them share.
+    With a `runtime` its tasks do the work; `work` must then be on a disk that all of them share.
     """
     if cores < 1:
         raise ConfigError(f"expected at least one core, found {cores}.")
-    workers = _processes(cores) if runtime is None else _tasks_of(runtime)
-    with appearing_whole(folder.absolute()) as passing, workers as ordered:
-        _make_panels(passing, plan, ordered)
-        _make_training(passing, plan, ordered)
-        _make_people(passing, plan, ordered)
-        stages.write_genotypes(plan, passing, record_of(plan))
-        shutil.rmtree(passing / SCRATCH)
-        _write_record(passing, plan)
+    begin(work, record_of(plan)["digest"])
+    folder, done, ended = work / "cohort", work / DONE, work / DONE / "cohort"
+    if not ended.exists():
+        with _processes(cores) if runtime is None else _tasks_of(runtime) as ordered:
+            _make_panels(folder, done, plan, ordered)
+            _make_training(folder, done, plan, ordered)
+            _make_people(folder, done, plan, ordered)
+            stages.write_genotypes(plan, folder, record_of(plan))
+        _write_record(folder, plan)
+        storage.write(str(ended), b"")
+    shutil.rmtree(folder / SCRATCH, ignore_errors=True)
+    return folder
 
 
-def _make_panels(folder: Path, plan: Plan, ordered: Callable[..., Iterator[Any]]) -> None:
+def _make_panels(folder: Path, done: Path, plan: Plan, ordered: Callable[..., Iterator[Any]]) -> None:
     """Founder haplotypes of all regions, the reference, and what is drawn from them once."""
     for name in (SCRATCH, "reference", "truth", "wgs/gvcfs", "arrays", "omop", "prs/gwas", "prs/scores"):
-        (folder / name).mkdir(parents=True)
-    tasks = [(plan, str(folder), region.index) for region in plan.regions]
-    for _ in ordered("founder haplotypes", stages.make_panel, tasks):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    tasks = [(region.index, (plan, str(folder), region.index)) for region in plan.regions]
+    for _ in ordered("founder haplotypes", Kept(stages.make_panel, done), tasks):
         pass
-    stages.draw_once(plan, folder)
+    Kept(stages.draw_once, done)((0, (plan, folder)))
 
 
-def _make_training(folder: Path, plan: Plan, ordered: Callable[..., Iterator[Any]]) -> None:
+def _make_training(folder: Path, done: Path, plan: Plan, ordered: Callable[..., Iterator[Any]]) -> None:
     """Summary statistics of a training set for each group, and scores."""
     groups = plan.wishes.traits.training_groups if plan.wishes.traits.training else []
-    found = list(ordered("training sets", stages.run_training, [(plan, str(folder), group) for group in groups]))
+    training = Kept(stages.run_training, done)
+    tasks = [(number, (plan, str(folder), group)) for number, group in enumerate(groups)]
+    found = [training.read(number) for number in ordered("training sets", training, tasks)]
     stages.write_scores(plan, folder, found)
 
 
-def _make_people(folder: Path, plan: Plan, ordered: Callable[..., Iterator[Any]]) -> None:
-    tasks = [(plan, str(folder), number) for number in range(plan.n_blocks)]
+def _make_people(folder: Path, done: Path, plan: Plan, ordered: Callable[..., Iterator[Any]]) -> None:
+    """Files of people are theirs alone; tables of everybody are written from the first block on, each time."""
+    people = Kept(make_people, done)
+    tasks = [(number, (plan, str(folder), number)) for number in range(plan.n_blocks)]
     with ExitStack() as stack:
         add = stages.open_tables(plan, folder, stack)
-        for made in ordered("people", make_people, tasks):
-            add(made)
+        for number in ordered("people", people, tasks):
+            add(people.read(number))
 
 
 def _write_record(folder: Path, plan: Plan) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -34,6 +35,7 @@ from cohelix.simulate.traits.association import run_gwas
 from cohelix.simulate.traits.phenotype import PhenotypeFile, TraitTruth, write_effects
 from cohelix.simulate.traits.summary_statistics import write_gwas
 
+CALLSET = "cohort.callset"
 TRAINING_BLOCK = 1 << 33  # numbers of the blocks of people who are not enrolled
 
 
@@ -52,8 +54,9 @@ def make_panel(task: tuple[Plan, str, int]) -> None:
     alleles.flush()
 
 
-def draw_once(plan: Plan, folder: Path) -> None:
+def draw_once(task: tuple[Plan, Path]) -> None:
     """The reference, the array and the architecture of the traits: what all people have in common."""
+    plan, folder = task
     context = open_context(plan, folder)
     write_genome([panel.reference for panel in context.panels], folder / "reference" / "genome.fa.gz")
     wishes = plan.wishes
@@ -174,6 +177,8 @@ def write_genotypes(plan: Plan, folder: Path, record: dict[str, Any]) -> None:
     import pyarrow.parquet as pq
 
     context = open_context(plan, folder)
+    for name in (CALLSET, reference_people.FOLDER):  # of a run that was stopped in their midst
+        shutil.rmtree(folder / name, ignore_errors=True)
     if plan.writes_gvcfs:
         genotypes.write_truth(context, folder / "truth" / "genotypes")
     if plan.writes_callset:
@@ -181,5 +186,5 @@ def write_genotypes(plan: Plan, folder: Path, record: dict[str, Any]) -> None:
         samples = pq.read_table(folder / "truth" / "samples.parquet", columns=columns).to_pylist()
         sexes = pq.read_table(folder / "truth" / "people.parquet", columns=["reported_sex"]).column(0).to_pylist()
         chosen = [(s["sample_id"], s["person"], sexes[s["person"]]) for s in samples if s["kind"] == "wgs"]
-        genotypes.write_callset(context, folder / "cohort.callset", chosen, record)
+        genotypes.write_callset(context, folder / CALLSET, chosen, record)
     reference_people.write_reference_people(context, folder / reference_people.FOLDER)
