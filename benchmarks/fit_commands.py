@@ -49,7 +49,7 @@ NOUNS: dict[str, tuple[str, dict[str, tuple[str, Laws]]]] = {
     }),
     "ancestry": (jobs_scale.CALLSET, {
         "select": ("callset", _of_callset(("sites", "cells", "window_cells"), ("sites", "cells"))),
-        "fit": ("components", _of_callset(("samples", "sites", "pass_cells"), ("samples", "sites"),
+        "fit": ("components", _of_callset(("samples", "pass_sites", "pass_cells"), ("samples", "sites"),
                                           ("one", "sites", "pass_cells"))),
         "project": ("components", _of_callset(("samples", "sites", "cells"), SCORES)),
         "assign": ("groups", _OF_PEOPLE),
@@ -65,11 +65,12 @@ NOUNS: dict[str, tuple[str, dict[str, tuple[str, Laws]]]] = {
     }),
     "pgx": (jobs_scale.PGX, {
         "extract": ("genotypes", _OF_PEOPLE),
-        "call": ("calls", _OF_PEOPLE | {"memory_mib": ("one", "samples", "block_samples")}),
+        "call": ("calls", _OF_PEOPLE | {
+            "memory_mib": ("one", "patterns", "block_samples")}),
     }),
     "release": (jobs_scale.RELEASE, {
-        "public": ("release", _of_release()), "registered": ("release", _of_release()),
-        "controlled": ("release", _of_release()),
+        "public": ("release", _of_release() | {"kept_bytes": ("one", "concepts", "rows", "sites")}),
+        "registered": ("release", _of_release()), "controlled": ("release", _of_release()),
     }),
 }  # fmt: skip
 

@@ -39,7 +39,7 @@ class Size(NamedTuple):
 PLAN = {
     CALLSET: (
         Size(2_000, 40_000), Size(2_000, 120_000), Size(8_000, 40_000), Size(8_000, 100_000),
-        Size(20_000, 120_000, is_checked=True),
+        Size(20_000, 120_000), Size(40_000, 80_000, is_checked=True),
     ),
     SCORES: (
         Size(2_000, 50_000, 100, 1_000_000), Size(10_000, 50_000, 100, 1_000_000), Size(2_000, 50_000, 500, 5_000_000),

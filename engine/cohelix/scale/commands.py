@@ -21,6 +21,9 @@ SCREEN_SITES = 16_384
 RANGE_SITES, RANGE_SITES_A_SCORE = 65_536, 64
 """Sites of a task of `prs score`, at least; parts of the sums of each lie on disk."""
 
+PATTERNS = 0.66
+"""Distinct patterns of genotypes at the genes' positions grow with this power of the people (docs/scale.md)."""
+
 
 def qc(samples: int, sites: int, *, groups: bool = False) -> list[Load]:
     """Variants (by groups and sexes, or without), then samples of the same callset. bytes kept: tables."""
@@ -43,7 +46,9 @@ def ancestry(samples: int, sites: int, passes: int, bases: int = GENOME_BASES) -
     window = sites * min(1.0, WINDOW_BASES / bases)
     return [
         _of_cells("select", samples, sites, {"window_cells": samples * sites * window}),
-        _of_cells("fit", samples, sites, {"pass_cells": float(samples * sites * passes)}),
+        _of_cells(
+            "fit", samples, sites, {"pass_sites": float(sites * passes), "pass_cells": float(samples * sites * passes)}
+        ),
         _of_cells("project", samples, sites),
         _of_cells("assign", samples, 0),
     ]
@@ -61,7 +66,8 @@ def prs(samples: int, sites: int, scores: int, weights: int) -> list[Load]:
 
 def pgx(samples: int, block_people: int) -> list[Load]:
     """Genotypes at the positions of all genes, then calls, in blocks of so many people."""
-    whole, block = {"samples": float(samples)}, {"block_samples": float(min(samples, block_people))}
+    whole = {"samples": float(samples), "patterns": float(samples) ** PATTERNS}
+    block = {"block_samples": float(min(samples, block_people))}
     return [Load("extract", whole, 1, {}, held=whole), Load("call", whole, 1, {}, held=whole | block)]
 
 
@@ -70,6 +76,7 @@ def release(persons: int, sites: int, rows: int, tiers: tuple[str, ...], tables_
     sorted at a time."""
     whole = {
         "samples": float(persons), "sites": float(sites), "rows": float(rows), "cells": float(persons * sites),
+        "concepts": math.sqrt(rows),  # distinct words grow with the root of a text (Heaps' law)
     }  # fmt: skip
     held = whole | {"block_rows": float(min(rows, tables_rows))}
     return [Load(tier, whole, 1, {}, held=held) for tier in tiers]
