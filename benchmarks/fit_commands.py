@@ -12,6 +12,7 @@ from benchmarks import fit_scale, jobs_scale
 from benchmarks.cohorts import BASES, CHROMOSOMES
 from benchmarks.fit_scale import CORES, Line, fit
 from cohelix.pgx.schema import CallParams
+from cohelix.prs.schema import ScoreParams
 from cohelix.release.schema import ReleaseParams
 from cohelix.scale import commands
 from cohelix.scale.model import Load
@@ -30,7 +31,7 @@ def _of_callset(cpu: tuple[str, ...], kept: tuple[str, ...], read: tuple[str, ..
 def _of_release() -> Laws:
     """People have rows in proportion in the lines, so rows stand for both."""
     grown = ("one", "rows", "sites", "cells")
-    return {"cpu_s": grown, "memory_mib": ("one", "samples", "block_rows"), "read_bytes": grown, "written_bytes": grown,
+    return {"cpu_s": grown, "memory_mib": ("one", "block_rows"), "read_bytes": grown, "written_bytes": grown,
             "kept_bytes": grown}  # fmt: skip
 
 
@@ -51,13 +52,13 @@ NOUNS: dict[str, tuple[str, dict[str, tuple[str, Laws]]]] = {
         "select": ("callset", _of_callset(("sites", "cells", "window_cells"), ("sites", "cells"))),
         "fit": ("components", _of_callset(("samples", "pass_sites", "pass_cells"), ("samples", "sites"),
                                           ("one", "sites", "pass_cells"))),
-        "project": ("components", _of_callset(("samples", "sites", "cells"), SCORES)),
+        "project": ("components", _of_callset(("samples", "cells", "panel_pairs"), SCORES)),
         "assign": ("groups", _OF_PEOPLE),
     }),
     "prs": (jobs_scale.SCORES, {
         "score": ("scores", {
             "cpu_s": ("one", "weights", "products", "cells", "sums"),
-            "memory_mib": ("one", "sites", "samples", "weights", "sums"),
+            "memory_mib": ("one", "sites", "samples", "held_weights", "held_sums"),
             "read_bytes": ("one", "weights", "cells", "sums", "part_sums"),
             "written_bytes": ("one", "sites", "weights", "sums", "part_sums"),
             "kept_bytes": ("one", "weights", "sums"),
@@ -69,10 +70,15 @@ NOUNS: dict[str, tuple[str, dict[str, tuple[str, Laws]]]] = {
             "memory_mib": ("one", "patterns", "block_samples")}),
     }),
     "release": (jobs_scale.RELEASE, {
-        "public": ("release", _of_release() | {"kept_bytes": ("one", "concepts", "rows", "sites")}),
+        "public": ("release", _of_release() | {
+            "memory_mib": ("one", "samples", "block_rows"), "kept_bytes": ("one", "concepts", "rows", "sites")}),
         "registered": ("release", _of_release()), "controlled": ("release", _of_release()),
     }),
 }  # fmt: skip
+
+# MiB that are not fitted, as they are too small to be seen at these sizes: half a kilobyte that a release holds of each
+# person, as measured at a million. Taken off before the fit.
+KNOWN = {("registered", "memory_mib"): {"samples": 5e-4}, ("controlled", "memory_mib"): {"samples": 5e-4}}
 
 
 def lines(noun: str, *, checked: bool) -> list[Line]:
@@ -103,8 +109,8 @@ def load(noun: str, line: Line) -> Load:
     makers: dict[str, Callable[[], list[Load]]] = {
         "qc": lambda: commands.qc(n, sites, groups=step == "groups"),
         "relatedness": lambda: commands.relatedness(n, sites, all_pairs=step == "all-pairs"),
-        "ancestry": lambda: commands.ancestry(n, sites, line["counts"]["passes"], BASES * CHROMOSOMES),
-        "prs": lambda: commands.prs(n, sites, int(said["scores"]), int(said["weights"])),
+        "ancestry": lambda: commands.ancestry(n, sites, n, line["counts"]["passes"], BASES * CHROMOSOMES),
+        "prs": lambda: commands.prs(n, sites, int(said["scores"]), int(said["weights"]), ScoreParams().memory_mib),
         "pgx": lambda: commands.pgx(n, CallParams().block_people),
         "release": lambda: commands.release(n, sites, int(said["rows"]), (step,), ReleaseParams().tables_rows),
     }
@@ -137,11 +143,12 @@ def fit_rates(noun: str) -> str:
             f'lines = "{job}.jsonl, step {stage}, commit {commits}"', "",
         ]  # fmt: skip
         for quantity, names in laws.items():
-            rows = []
+            known, rows = KNOWN.get((stage, quantity), {}), []
             for same in repeats(of_stage):
                 value = observed(same, quantity)
                 if value is not None:
-                    rows.append((fit_scale.features(load(noun, same[0]), quantity), value))
-            if rows and (rates := fit(rows, names)):
+                    grown = fit_scale.features(load(noun, same[0]), quantity)
+                    rows.append((grown, value - sum(rate * grown[name] for name, rate in known.items())))
+            if rows and (rates := fit(rows, names) | known):
                 out += [f"[stage.{stage}.{quantity}]", *(f"{name} = {rate:.6g}" for name, rate in rates.items()), ""]
     return "\n".join([*out, "[sample]", ""])

@@ -190,6 +190,12 @@ def _growing(job: str) -> Callable[[argparse.Namespace, Bench], None]:
     return run
 
 
+def _all(wish: argparse.Namespace, bench: Bench) -> None:
+    for job in ENGINES:
+        _growing(job)(wish, bench)
+
+
+register(Job("scale", _all))
 TITLES = {
     CALLSET: "Growth of commands on a callset", SCORES: "Growth of polygenic scores", PGX: "Growth of star alleles",
     RELEASE: "Growth of releases",

@@ -241,7 +241,7 @@ def test_every_noun_that_runs_on_people_says_what_more_of_them_take(
     assert all(stage["core_hours"] > 0 and stage["task_mib"] > 100 for stage in small["stages"])
     assert small["wall_s"] < large["wall_s"] < largest["wall_s"]
     for of_large, of_largest in zip(large["stages"], largest["stages"], strict=True):
-        assert of_large["core_hours"] < of_largest["core_hours"]
+        assert of_large["core_hours"] <= of_largest["core_hours"]  # a panel stays as it is
         assert of_large["kept_bytes"] <= of_largest["kept_bytes"]
         most = 110 if noun == "relatedness" else 11  # pairs grow with the square
         assert of_largest["core_hours"] < most * of_large["core_hours"]

@@ -64,6 +64,7 @@ def relatedness(
 def ancestry(
     sites: Sites,
     samples: Samples = SIZES,
+    panel: Annotated[int, typer.Option("--panel", help="People whom components are fitted to.", min=1)] = 4000,
     passes: Annotated[int, typer.Option("--passes", help="Over the genotypes, of a fit.", min=1, max=1000)] = 10,
     cores: Cores = 64,
     prices: PricesFile = None,
@@ -75,8 +76,8 @@ def ancestry(
     """
     from cohelix.scale import commands
 
-    remarks = [f"fit: {passes:,} passes, on all samples and all sites; most panels are smaller", COMMON]
-    _print("ancestry", samples, lambda n: commands.ancestry(n, sites, passes), remarks, (cores, prices, as_json))
+    remarks = [f"panel: {panel:,} people, {passes:,} passes over their genotypes", COMMON]
+    _print("ancestry", samples, lambda n: commands.ancestry(n, sites, panel, passes), remarks, (cores, prices, as_json))
 
 
 @app.command()
@@ -93,9 +94,13 @@ def prs(
 
     Example: cohelix estimate prs --samples 400000 --sites 5000000 --scores 5000 --weights 1000000000 --cores 16
     """
+    from cohelix.prs.schema import ScoreParams
     from cohelix.scale import commands
 
-    _print("prs", samples, lambda n: commands.prs(n, sites, scores, weights), [COMMON], (cores, prices, as_json))
+    at_once = ScoreParams().memory_mib
+    _print(
+        "prs", samples, lambda n: commands.prs(n, sites, scores, weights, at_once), [COMMON], (cores, prices, as_json)
+    )
 
 
 @app.command()

@@ -21,6 +21,10 @@ SCREEN_SITES = 16_384
 RANGE_SITES, RANGE_SITES_A_SCORE = 65_536, 64
 """Sites of a task of `prs score`, at least; parts of the sums of each lie on disk."""
 
+BYTES_OF_A_SUM = 24
+"""A sum, two counts, and the bits of the counters."""
+HELD_WEIGHTS = 1 << 24
+"""Weights beyond which the memory of a run no longer grows with them: 30 million took what 17 million would."""
 PATTERNS = 0.66
 """Distinct patterns of genotypes at the genes' positions grow with this power of the people (docs/scale.md)."""
 
@@ -38,28 +42,30 @@ def relatedness(samples: int, sites: int, *, all_pairs: bool = False) -> list[Lo
     return [_of_cells("all-pairs" if all_pairs else "screened", samples, sites, more, pair_sites / TASK_CELLS / 64)]
 
 
-def ancestry(samples: int, sites: int, passes: int, bases: int = GENOME_BASES) -> list[Load]:
-    """Sites in linkage equilibrium out of `sites`; components fitted to and projected on all of them; groups.
+def ancestry(samples: int, sites: int, panel: int, passes: int, bases: int = GENOME_BASES) -> list[Load]:
+    """Sites in linkage equilibrium out of `sites`; components fitted to a panel on all of these; projection; groups.
 
-    passes: over the genotypes, of a fit. bases: that the sites are spread over.
+    panel: people of it, each of whom is compared with all of them, as everybody is. passes: over the genotypes, of a
+    fit. bases: that the sites are spread over.
     """
     window = sites * min(1.0, WINDOW_BASES / bases)
+    passing = {"pass_sites": float(sites * passes), "pass_cells": float(panel * sites * passes)}
     return [
         _of_cells("select", samples, sites, {"window_cells": samples * sites * window}),
-        _of_cells(
-            "fit", samples, sites, {"pass_sites": float(sites * passes), "pass_cells": float(samples * sites * passes)}
-        ),
-        _of_cells("project", samples, sites),
+        _of_cells("fit", panel, sites, passing),
+        _of_cells("project", samples, sites, {"panel_pairs": float(panel * (panel + samples))}),
         _of_cells("assign", samples, 0),
     ]
 
 
-def prs(samples: int, sites: int, scores: int, weights: int) -> list[Load]:
-    """Scores of everybody. sites: that any score has. weights: rows of all scoring files together."""
+def prs(samples: int, sites: int, scores: int, weights: int, memory_mib: int) -> list[Load]:
+    """Scores of everybody. sites: that any score has. weights: rows of all scoring files together. memory_mib: of a
+    task's sums, as in the settings."""
     ranges = math.ceil(sites / max(RANGE_SITES, RANGE_SITES_A_SCORE * scores))
+    sums = float(scores * samples)
     more = {
-        "weights": float(weights), "products": float(weights * samples), "sums": float(scores * samples),
-        "part_sums": float(scores * samples * ranges),
+        "weights": float(weights), "products": float(weights * samples), "sums": sums, "part_sums": sums * ranges,
+        "held_weights": float(min(weights, HELD_WEIGHTS)), "held_sums": min(sums, memory_mib * 2**20 / BYTES_OF_A_SUM),
     }  # fmt: skip
     return [_of_cells("score", samples, sites, more, ranges)]
 
