@@ -17,7 +17,7 @@ def make_cohort(out: Path, plan: Plan, *, cores: int = 1, runtime: Runtime | Non
     """Write the cohort to `out`, which must be new or empty.
 
     `<out>.work` holds what is made until it is whole. It stays where the process is stopped, and goes where the system
-    refuses a file, as on a full disk.
+    refuses a file: a disk that is full is left as it was.
 
     With a `runtime` its tasks do the work; the folder must then be on a disk that all of them share. Raises ConfigError
     where `out` cannot be made, or another process is making it.
@@ -25,7 +25,8 @@ def make_cohort(out: Path, plan: Plan, *, cores: int = 1, runtime: Runtime | Non
     folder = free_place(out.absolute())
     with working(str(folder), "simulate cohort") as work:
         try:
-            os.replace(make.make_cohort(work, plan, cores=cores, runtime=runtime), folder)
+            whole = make.make_cohort(work, plan, cores=cores, runtime=runtime)
         except OSError:
             shutil.rmtree(work, ignore_errors=True)
             raise
+        os.replace(whole, folder)

@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -19,14 +20,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cohelix import storage
 from cohelix.errors import ConfigError
 from cohelix.provenance import provenance
 from cohelix.runtime.protocol import Runtime
 from cohelix.simulate.cohort import stages
 from cohelix.simulate.cohort.block import make_people
 from cohelix.simulate.cohort.context import SCRATCH
-from cohelix.simulate.cohort.kept import DONE, Kept, begin
+from cohelix.simulate.cohort.kept import DONE, Kept, begin, end, is_whole
 from cohelix.simulate.cohort.plan import Plan
 from cohelix.simulate.star_alleles import BUILT_IN
 
@@ -43,16 +43,15 @@ def make_cohort(work: Path, plan: Plan, *, cores: int = 1, runtime: Runtime | No
     """
     if cores < 1:
         raise ConfigError(f"expected at least one core, found {cores}.")
-    begin(work, record_of(plan)["digest"])
-    folder, done, ended = work / "cohort", work / DONE, work / DONE / "cohort"
-    if not ended.exists():
+    folder, done = begin(work, record_of(plan)["digest"]), work / DONE
+    if not is_whole(work):
         with _processes(cores) if runtime is None else _tasks_of(runtime) as ordered:
             _make_panels(folder, done, plan, ordered)
             _make_training(folder, done, plan, ordered)
             _make_people(folder, done, plan, ordered)
             stages.write_genotypes(plan, folder, record_of(plan))
         _write_record(folder, plan)
-        storage.write(str(ended), b"")
+    end(work)
     shutil.rmtree(folder / SCRATCH, ignore_errors=True)
     return folder
 
@@ -136,7 +135,7 @@ def _processes(cores: int) -> Iterator[Callable[..., Iterator[Any]]]:
         return
     # Workers that each start as many BLAS threads as there are cores get in one another's way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    with ProcessPoolExecutor(cores, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(cores, multiprocessing.get_context("spawn"), initializer=_follow) as pool:
 
         def over_processes(label: str, function: Callable[[T], R], tasks: list[T]) -> Iterator[R]:
             with progress(label, len(tasks)) as advance:
@@ -149,6 +148,21 @@ def _processes(cores: int) -> Iterator[Callable[..., Iterator[Any]]]:
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+
+
+def _follow() -> None:
+    """In a worker: end when the process that started it is gone, however it ended.
+
+    Else the worker would go on to write where the next run is at work.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _in_order(pool: ProcessPoolExecutor, function: Callable[[T], R], tasks: Iterable[T], ahead: int) -> Iterator[R]:
