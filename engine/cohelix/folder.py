@@ -17,7 +17,9 @@ def free_place(folder: Path) -> Path:
     """Where a folder may appear. Raises ConfigError where something is there, or nothing can be put in its place."""
     folder = folder.resolve()  # a link cannot be replaced by a folder
     check_write(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"expected a new or empty folder, found the file {folder}. Choose another.")
+    if folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"expected a new or empty folder, found files in {folder}. Choose another.")
     if folder == Path.cwd() or os.path.ismount(folder):  # what cannot be replaced, or not without harm
         raise ConfigError(

@@ -173,7 +173,7 @@ def test_linkage_is_the_squared_correlation() -> None:
 def written(made: Made, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Score]]:
     cohort, drawn, _ = made
     folder = tmp_path_factory.mktemp("prs")
-    passing = write_gwas(folder, drawn, "afr", study(made), cohort.panels, cohort.regions)
+    passing = write_gwas(folder, drawn, "afr", study(made), cohort.panels, cohort.regions, "2024-12-31")
     return folder, estimated_scores(PARAMS, drawn, "afr", passing, cohort.panels, cohort.regions)
 
 
@@ -218,7 +218,7 @@ def test_the_study_finds_causal_variants(made: Made, found: list[Found]) -> None
 
 def test_the_same_bytes_again(made: Made, written: tuple[Path, list[Score]], tmp_path: Path) -> None:
     cohort, drawn, _ = made
-    passing = write_gwas(tmp_path, drawn, "afr", study(made), cohort.panels, cohort.regions)
+    passing = write_gwas(tmp_path, drawn, "afr", study(made), cohort.panels, cohort.regions, "2024-12-31")
     scores = estimated_scores(PARAMS, drawn, "afr", passing, cohort.panels, cohort.regions)
     assert scores == written[1]
     for path in written[0].iterdir():

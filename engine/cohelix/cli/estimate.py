@@ -56,7 +56,11 @@ def joint(
 
     measured = rates.load("joint")
     defaults = IngestParams()
-    params = replace(defaults, batch_samples=batch_samples or defaults.batch_samples, bin_bp=bin_bp or defaults.bin_bp)
+    params = replace(
+        defaults,
+        batch_samples=defaults.batch_samples if batch_samples is None else batch_samples,
+        bin_bp=defaults.bin_bp if bin_bp is None else bin_bp,
+    )
     one, remarks = _one_sample(manifest, bytes_per_sample, records_per_sample, bases, measured.sample)
     sizes = page.read_sizes(samples)
 
@@ -116,6 +120,7 @@ def cohort(
 
     Example: cohelix estimate cohort --persons 1000,100000 --size bench-10k --callset --cores 16
     """
+    from cohelix.errors import ConfigError
     from cohelix.jobs import cohort_sizes
     from cohelix.scale import cohort as noun
     from cohelix.scale import page, rates
@@ -126,6 +131,10 @@ def cohort(
     planned = make_plan(wishes, persons=1, seed=1).regions
     n_regions = regions or len(planned)
     n_bases = bases or sum(region.end - region.start for region in planned) * n_regions // len(planned)
+    if n_bases < n_regions:
+        raise ConfigError(
+            f"expected at least a base for each of {n_regions:,} regions, found {n_bases:,}. Raise --bases."
+        )
     n_haplotypes = haplotypes or wishes.cohort.haplotypes
     kind = "callset" if callset else wishes.cohort.genotypes
     measured = rates.load("cohort")

@@ -12,7 +12,7 @@ from cohelix.scale.model import Load, Need, compute_cost, month_cost, need
 from cohelix.scale.prices import Prices
 from cohelix.scale.rates import Rates
 
-MOST_SAMPLES = 100_000_000
+MOST_SAMPLES, MOST_OF_A_SAMPLE = 100_000_000, 10**15
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,11 @@ def read_sizes(text: str) -> list[int]:
 
 
 def positive(name: str, value: float) -> float:
-    """Raises ConfigError for what is not a finite number above zero."""
-    if not 0 < value < math.inf:
-        raise ConfigError(f"expected {name} a sample above zero, found {value}. Correct the option.")
+    """Raises ConfigError for what is no number above zero, or more than a sample can have."""
+    if not 0 < value <= MOST_OF_A_SAMPLE:
+        raise ConfigError(
+            f"expected {name} a sample above zero and up to {MOST_OF_A_SAMPLE:,}, found {value}. Correct the option."
+        )
     return value
 
 

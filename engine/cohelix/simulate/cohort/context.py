@@ -47,8 +47,8 @@ class Context:
 
     @property
     def source(self) -> str:
-        """What the headers of made files say."""
-        return f"cohelix simulate cohort, seed {self.plan.seed}"
+        """What the headers of made files say: not the seed, from which the truth could be made."""
+        return "cohelix simulate cohort"
 
     def artefacts(self, region: int) -> Artefacts:
         """What all sequenced samples meet in a region."""

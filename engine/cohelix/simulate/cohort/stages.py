@@ -85,8 +85,9 @@ def run_training(task: tuple[Plan, str, str]) -> list[scores.Score]:
     shares = np.array([human.expected for human in people])
     tests = run_gwas(params, context.architecture, plan.seed, group, dosages, n, shares, context.panels, plan.regions)
     written = write_gwas(
-        Path(folder) / "prs" / "gwas", context.architecture, group, tests, context.panels, plan.regions
-    )
+        Path(folder) / "prs" / "gwas", context.architecture, group, tests, context.panels, plan.regions,
+        f"{plan.wishes.omop.last_year}-12-31",
+    )  # fmt: skip
     return scores.estimated_scores(params, context.architecture, group, written, context.panels, plan.regions)
 
 

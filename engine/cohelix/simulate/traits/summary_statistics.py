@@ -39,10 +39,12 @@ def write_gwas(
     found: Iterable[Found],
     panels: Sequence[RegionPanel],
     regions: Sequence[Region],
+    day: str,
 ) -> Iterator[Found]:
     """`<trait>-<group>.tsv.gz` of each trait and its `-meta.yaml`, written while what is found passes through.
 
-    The effect allele is the alternate. The files are whole once the iterator is at its end.
+    The effect allele is the alternate. day: of the study, as 2024-12-31. The files are whole once the iterator is at
+    its end.
     """
     files = [SummaryFile(folder / f"{trait}-{group}.tsv.gz") for trait in architecture.traits.tolist()]
     n, cases = 0, np.zeros(len(files), np.int64)
@@ -55,7 +57,7 @@ def write_gwas(
             yield one
         for row, (trait, file) in enumerate(zip(architecture.traits.tolist(), files, strict=True)):
             file.finish()
-            text = metadata(file, trait, group, n, int(cases[row]))
+            text = metadata(file, trait, group, n, int(cases[row]), day)
             file.path.with_name(f"{file.path.name}-meta.yaml").write_text(text, encoding="utf-8")
     finally:
         for file in files:
@@ -114,7 +116,7 @@ def digits(value: float) -> str:
     return f"{value:.8g}"
 
 
-def metadata(file: SummaryFile, trait: str, group: str, n: int, cases: int) -> str:
+def metadata(file: SummaryFile, trait: str, group: str, n: int, cases: int, day: str) -> str:
     """What GWAS-SSF 1.0 wants to know beside the table, as YAML."""
     known = traits()[trait]
     lines = [
@@ -139,5 +141,6 @@ def metadata(file: SummaryFile, trait: str, group: str, n: int, cases: int) -> s
         "adjusted_covariates:\n  - ancestry shares",
         "is_harmonised: false",
         "is_sorted: true",
+        f"date_metadata_last_modified: {day}",
     ]
     return "\n".join(lines) + "\n"
