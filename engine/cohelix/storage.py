@@ -100,7 +100,7 @@ def write(path: str, data: bytes) -> None:
     except BaseException:  # a request to end as well
         passing.unlink(missing_ok=True)
         raise
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 def move_in(source: Path, path: str) -> None:
@@ -117,7 +117,7 @@ def move_in(source: Path, path: str) -> None:
     with source.open("rb") as handle:
         os.fsync(handle.fileno())
     os.replace(source, target)
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 def create_exclusive(path: str, data: bytes) -> bool:
@@ -141,7 +141,7 @@ def create_exclusive(path: str, data: bytes) -> bool:
         return False
     finally:
         passing.unlink(missing_ok=True)
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
     return True
 
 
@@ -190,7 +190,7 @@ def _make_folder(folder: Path) -> None:
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for place in missing:
-        _sync_folder(place.parent)
+        sync_folder(place.parent)
 
 
 def _write_synced(target: Path, data: bytes) -> None:
@@ -200,7 +200,8 @@ def _write_synced(target: Path, data: bytes) -> None:
         os.fsync(handle.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in `folder` are on its disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -123,9 +123,9 @@ class Draft(Generic[L]):
             raise ConfigError(f"release {self.name} exists already, and releases never change. Choose another name.")
         for folder, _, _ in os.walk(self.folder):
             os.chmod(folder, _folder_mode(self.root.mark.tier))
-            _sync(Path(folder))
+            storage.sync_folder(Path(folder))
         os.rename(self.folder, target)
-        _sync(self.root.path)
+        storage.sync_folder(self.root.path)
         return target
 
 
@@ -160,11 +160,3 @@ def _copied(source: Path, target: Path) -> tuple[int, str]:
             size += len(data)
             write.write(data)
     return size, digest.hexdigest()
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
