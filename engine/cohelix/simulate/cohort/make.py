@@ -43,14 +43,15 @@ def make_cohort(work: Path, plan: Plan, *, cores: int = 1, runtime: Runtime | No
     """
     if cores < 1:
         raise ConfigError(f"expected at least one core, found {cores}.")
-    folder, done = begin(work, record_of(plan)["digest"]), work / DONE
+    record = record_of(plan)
+    folder, done = begin(work, record["digest"]), work / DONE
     if not is_whole(work):
         with _processes(cores) if runtime is None else _tasks_of(runtime) as ordered:
             _make_panels(folder, done, plan, ordered)
             _make_training(folder, done, plan, ordered)
             _make_people(folder, done, plan, ordered)
-            stages.write_genotypes(plan, folder, record_of(plan))
-        _write_record(folder, plan)
+            stages.write_genotypes(plan, folder, record)
+        _write_record(folder, plan, record)
     end(work)
     shutil.rmtree(folder / SCRATCH, ignore_errors=True)
     return folder
@@ -85,15 +86,13 @@ def _make_people(folder: Path, done: Path, plan: Plan, ordered: Callable[..., It
             add(people.read(number))
 
 
-def _write_record(folder: Path, plan: Plan) -> None:
+def _write_record(folder: Path, plan: Plan, record: dict[str, Any]) -> None:
     """Settings, and what was made: enough to make it again. Folders that nothing was written to go."""
     for path in sorted(folder.glob("*")):
         if path.is_dir() and not any(path.rglob("*.*")):
             shutil.rmtree(path)
-    record = record_of(plan)
-    record["persons"] = plan.n_persons
-    record["regions"] = [region.name for region in plan.regions]
-    (folder / "cohort.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    whole = record | {"persons": plan.n_persons, "regions": [region.name for region in plan.regions]}
+    (folder / "cohort.json").write_text(json.dumps(whole, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def record_of(plan: Plan) -> dict[str, Any]:
