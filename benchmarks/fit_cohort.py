@@ -102,8 +102,7 @@ def observed(found: list[Line], quantity: str) -> float:
 def fit_rates() -> str:
     """rates.toml."""
     small = lines(*FITTED)
-    if not small:
-        raise SystemExit(f"no lines of {JOB} at {FITTED}: run benchmarks/jobs.py simulate-cohort")
+    out = fit_scale.head(JOB, small)
     tables: dict[str, dict[str, dict[str, float]]] = {stage: {} for stage in KEEPS}
     kept = {stage: _fit_kept(small, stage, sets) for stage, sets in KEPT.items()}
     left = {f"{stage}.{feature}": rate for stage, rates in kept.items() for feature, rate in rates.items()}
@@ -117,29 +116,17 @@ def fit_rates() -> str:
             tables[stage].setdefault(quantity, {})[feature] = rate
     for stage, rates in kept.items():
         tables[stage]["kept_bytes"] = rates
-    busy = min(1.0, max((line["user_s"] + line["sys_s"]) / line["wall_s"] / CORES for line in small))
-    commits = ", ".join(sorted({line["commit"] for line in small}))
-    out = [f"# Written by benchmarks/fit_scale.py from benchmarks/results/{JOB}.jsonl. Not to be edited.", ""]
+    busy = fit_scale.busiest(small)
     for stage, quantities in tables.items():
-        out += [
-            f"[stage.{stage}]", f'keeps = "{KEEPS[stage]}"', f"busy = {busy:.3f}",
-            f"fitted_at = {sorted({line['n_samples'] for line in small})}",
-            f'lines = "{JOB}.jsonl, commit {commits}"', "",
-        ]  # fmt: skip
-        for quantity, rates in quantities.items():
-            out += [f"[stage.{stage}.{quantity}]", *(f"{name} = {rate:.6g}" for name, rate in rates.items()), ""]
+        out += fit_scale.stage_text(stage, KEEPS[stage], busy, small, "", quantities)
     law = _fit_sites(small)
     return "\n".join([*out, "[sample]", "", "[sites]", *(f"{name} = {rate:.6g}" for name, rate in law.items()), ""])
-
-
-def _repeats(found: list[Line]) -> list[list[Line]]:
-    return [[line for line in found if _key(line) == key] for key in dict.fromkeys(map(_key, found))]
 
 
 def _fit_together(found: list[Line], quantity: str, names: Names, known: dict[str, float]) -> dict[str, float]:
     """Rates of all stages, by stage.feature: those `known`, and what is fitted to the rest."""
     rows = []
-    for same in _repeats(found):
+    for same in fit_scale.repeats(found, _key):
         grown = {
             f"{load.stage}.{name}": value
             for load in loads(same[0])
@@ -162,7 +149,7 @@ def _fit_kept(found: list[Line], stage: str, sets: Names) -> dict[str, float]:
     total: dict[str, float] = {}
     for key, names in sets.items():
         rows = []
-        for same in _repeats(found):
+        for same in fit_scale.repeats(found, _key):
             (load,) = (load for load in loads(same[0]) if load.stage == stage)
             if n_bytes := float(same[0]["bytes"][key]):
                 rows.append(({**load.whole, "one": 1.0}, n_bytes))
@@ -173,7 +160,7 @@ def _fit_kept(found: list[Line], stage: str, sets: Names) -> dict[str, float]:
 
 def _fit_sites(found: list[Line]) -> dict[str, float]:
     """A straight line in logarithms through the sites of the panel."""
-    of_lines = [(sites_of(same[0]), same[0]["counts"]["sites"]) for same in _repeats(found)]
+    of_lines = [(sites_of(same[0]), same[0]["counts"]["sites"]) for same in fit_scale.repeats(found, _key)]
     panel = [math.log((seen - sites.own) / sites.bases) for sites, seen in of_lines]
     power, single = np.polyfit([math.log(sites.drawn) for sites, _ in of_lines], panel, 1)
     return {"single": math.exp(single), "power": float(power)}

@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 from benchmarks import fit_scale, jobs_scale
 from benchmarks.cohorts import BASES, CHROMOSOMES
-from benchmarks.fit_scale import CORES, Line, fit
+from benchmarks.fit_scale import Line
 from cohelix.pgx.schema import CallParams
 from cohelix.prs.schema import ScoreParams
+from cohelix.relatedness.schema import RelatednessParams
 from cohelix.release.schema import ReleaseParams
 from cohelix.scale import commands
 from cohelix.scale.model import Load
@@ -108,7 +109,9 @@ def load(noun: str, line: Line) -> Load:
     sites = int(said.get("sites", 0))
     makers: dict[str, Callable[[], list[Load]]] = {
         "qc": lambda: commands.qc(n, sites, groups=step == "groups"),
-        "relatedness": lambda: commands.relatedness(n, sites, all_pairs=step == "all-pairs"),
+        "relatedness": lambda: commands.relatedness(
+            n, sites, RelatednessParams().screen_sites, all_pairs=step == "all-pairs"
+        ),
         "ancestry": lambda: commands.ancestry(n, sites, n, line["counts"]["passes"], BASES * CHROMOSOMES),
         "prs": lambda: commands.prs(n, sites, int(said["scores"]), int(said["weights"]), ScoreParams().memory_mib),
         "pgx": lambda: commands.pgx(n, CallParams().block_people),
@@ -123,32 +126,24 @@ def observed(found: list[Line], quantity: str) -> float | None:
 
 
 def repeats(found: list[Line]) -> list[list[Line]]:
-    return [[line for line in found if _key(line) == key] for key in dict.fromkeys(map(_key, found))]
+    """Lines of one step at one size together."""
+    return fit_scale.repeats(found, _key)
 
 
 def fit_rates(noun: str) -> str:
     """rates.toml."""
     job, stages = NOUNS[noun]
     small = lines(noun, checked=False)
-    if not small:
-        raise SystemExit(f"no lines of {job}: run benchmarks/jobs.py {job}")
-    out = [f"# Written by benchmarks/fit_scale.py from benchmarks/results/{job}.jsonl. Not to be edited.", ""]
+    out = fit_scale.head(job, small)
     for stage, (keeps, laws) in stages.items():
         of_stage = [line for line in small if line["step"] == stage]
-        busy = min(1.0, max((line["user_s"] + line["sys_s"]) / line["wall_s"] / CORES for line in of_stage))
-        commits = ", ".join(sorted({line["commit"] for line in of_stage}))
-        out += [
-            f"[stage.{stage}]", f'keeps = "{keeps}"', f"busy = {busy:.3f}",
-            f"fitted_at = {sorted({line['n_samples'] for line in of_stage})}",
-            f'lines = "{job}.jsonl, step {stage}, commit {commits}"', "",
-        ]  # fmt: skip
+        tables = {}
         for quantity, names in laws.items():
-            known, rows = KNOWN.get((stage, quantity), {}), []
-            for same in repeats(of_stage):
-                value = observed(same, quantity)
-                if value is not None:
-                    grown = fit_scale.features(load(noun, same[0]), quantity)
-                    rows.append((grown, value - sum(rate * grown[name] for name, rate in known.items())))
-            if rows and (rates := fit(rows, names) | known):
-                out += [f"[stage.{stage}.{quantity}]", *(f"{name} = {rate:.6g}" for name, rate in rates.items()), ""]
+            rows = [
+                (fit_scale.features(load(noun, same[0]), quantity), observed(same, quantity))
+                for same in repeats(of_stage)
+            ]
+            if rates := fit_scale.fit_rest(rows, names, KNOWN.get((stage, quantity), {})):
+                tables[quantity] = rates
+        out += fit_scale.stage_text(stage, keeps, fit_scale.busiest(of_stage), of_stage, f"step {stage}", tables)
     return "\n".join([*out, "[sample]", ""])

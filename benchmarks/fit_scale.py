@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -94,9 +94,12 @@ def warm(job: str) -> list[Line]:
 
 
 def busy_share(noun: str, step: str) -> float:
-    """The largest share of the cores that a run at a fitted size kept busy: other work on the machine can
-    only lower it."""
-    lines = [line for line in warm(JOBS[noun]) if line["step"] == step and line["n_samples"] in FITTED]
+    """Of all runs at a fitted size."""
+    return busiest([line for line in warm(JOBS[noun]) if line["step"] == step and line["n_samples"] in FITTED])
+
+
+def busiest(lines: list[Line]) -> float:
+    """The largest share of the cores that a run kept busy: other work on the machine can only lower it."""
     return min(1.0, max((line["user_s"] + line["sys_s"]) / line["wall_s"] / CORES for line in lines))
 
 
@@ -139,38 +142,67 @@ def fit(rows: list[tuple[dict[str, float], float]], names: tuple[str, ...]) -> d
 def fit_noun(noun: str, loads: Callable[[Line], list[Load]]) -> str:
     """rates.toml of a noun."""
     small = [line for line in of_job(noun) if line["n_samples"] in FITTED]
-    if not small:
-        raise SystemExit(f"no lines of {JOBS[noun]} at {FITTED}: run benchmarks/jobs.py {noun}")
-    out = [f"# Written by benchmarks/fit_scale.py from benchmarks/results/{JOBS[noun]}.jsonl. Not to be edited.", ""]
+    out = head(JOBS[noun], small)
     for number, stage in enumerate(one.stage for one in loads(small[0])):
         of_stage = [line for line in small if line["step"] == stage]
-        commits = ", ".join(sorted({line["commit"] for line in of_stage}))
-        out += [
-            f"[stage.{stage}]", f'keeps = "{KEPT[stage][1]}"', f"busy = {busy_share(noun, stage):.3f}",
-            f"fitted_at = {sorted({line['n_samples'] for line in of_stage})}",
-            f'lines = "{JOBS[noun]}.jsonl, step {stage}, commit {commits}"', "",
-        ]  # fmt: skip
+        tables: dict[str, dict[str, float]] = {}
         for quantity, names in FEATURES[stage].items():
             more = of_job(noun, MORE_ROWS[stage, quantity]) if (stage, quantity) in MORE_ROWS else []
             lines = [*of_stage, *(line for line in more if line["n_samples"] in FITTED)]
             rates = _fit_quantity([(line, loads(line)[number]) for line in lines], stage, quantity, names)
-            if rates:
-                out += [f"[stage.{stage}.{quantity}]", *(f"{name} = {rate:.6g}" for name, rate in rates.items()), ""]
+            tables |= {quantity: rates} if rates else {}
+        out += stage_text(stage, KEPT[stage][1], busy_share(noun, stage), of_stage, f"step {stage}", tables)
     return "\n".join([*out, *_sample(noun, small)])
+
+
+def head(job: str, lines: list[Line]) -> list[str]:
+    """The first lines of a rates.toml. SystemExit where nothing was measured at the sizes that are fitted."""
+    if not lines:
+        raise SystemExit(f"no lines of {job} at the sizes that are fitted: run benchmarks/jobs.py {job}")
+    return [f"# Written by benchmarks/fit_scale.py from benchmarks/results/{job}.jsonl. Not to be edited.", ""]
+
+
+def stage_text(
+    stage: str, keeps: str, busy: float, lines: list[Line], said: str, tables: Mapping[str, Mapping[str, float]]
+) -> list[str]:
+    """The tables of a stage in a rates.toml. lines: that its rates were fitted to; said: which ones of their file.
+    tables: rates by quantity."""
+    commits = ", ".join(sorted({line["commit"] for line in lines}))
+    which = ", ".join(filter(None, (f"{lines[0]['job']}.jsonl", said, f"commit {commits}")))
+    out = [
+        f"[stage.{stage}]", f'keeps = "{keeps}"', f"busy = {busy:.3f}",
+        f"fitted_at = {sorted({line['n_samples'] for line in lines})}", f'lines = "{which}"', "",
+    ]  # fmt: skip
+    for quantity, rates in tables.items():
+        out += [f"[stage.{stage}.{quantity}]", *(f"{name} = {rate:.6g}" for name, rate in rates.items()), ""]
+    return out
 
 
 def _fit_quantity(
     lines: list[tuple[Line, Load]], stage: str, quantity: str, names: tuple[str, ...]
 ) -> dict[str, float]:
     """Rates of one quantity from lines and their loads; none where the lines do not have it."""
-    known, rows = KNOWN.get((stage, quantity), {}), []
+    rows = []
     for size in dict.fromkeys(_size(line) for line, _ in lines):
-        repeats = [(line, load_) for line, load_ in lines if _size(line) == size]
-        value = observed([line for line, _ in repeats], quantity, KEPT[stage][0])
-        if value is not None:
-            grown = features(repeats[-1][1], quantity)
-            rows.append((grown, value - sum(rate * grown[name] for name, rate in known.items())))
-    return fit(rows, names) | known if rows else {}
+        same = [(line, load_) for line, load_ in lines if _size(line) == size]
+        rows.append((features(same[-1][1], quantity), observed([line for line, _ in same], quantity, KEPT[stage][0])))
+    return fit_rest(rows, names, KNOWN.get((stage, quantity), {}))
+
+
+def fit_rest(
+    rows: list[tuple[dict[str, float], float | None]], names: tuple[str, ...], known: dict[str, float]
+) -> dict[str, float]:
+    """Rates `known`, and those of `names` fitted to what they leave. None where no row has a value."""
+    left = [
+        (grown, value - sum(rate * grown[name] for name, rate in known.items()))
+        for grown, value in rows if value is not None
+    ]  # fmt: skip
+    return fit(left, names) | known if left else {}
+
+
+def repeats(lines: list[Line], key: Callable[[Line], Any]) -> list[list[Line]]:
+    """Lines of one key together, in the order in which keys appear."""
+    return [[line for line in lines if key(line) == one] for one in dict.fromkeys(map(key, lines))]
 
 
 def _size(line: Line) -> tuple[str, int, int]:

@@ -10,7 +10,8 @@ from statistics import median
 import pytest
 
 from benchmarks import fit_cohort, fit_commands, fit_scale, jobs_scale
-from cohelix.scale import rates
+from cohelix.prs.scoring import plan as scoring_plan
+from cohelix.scale import commands, rates
 from cohelix.scale.cohort import count_sites as count_cohort_sites
 from cohelix.scale.model import memory_mib, need, total
 from cohelix.scale.sites import count_sites
@@ -219,3 +220,8 @@ def test_what_a_command_takes_at_a_larger_size_was_foretold(noun: str, step: str
         assert foretold == 0
     else:
         assert foretold == pytest.approx(value, rel=WITHIN), f"{foretold / value - 1:+.0%}"
+
+
+def test_the_ranges_of_a_score_are_those_that_it_is_computed_in() -> None:
+    ranges = commands.RANGE_SITES, commands.RANGE_SITES_A_SCORE
+    assert ranges == (scoring_plan._RANGE_SITES, scoring_plan._SITES_PER_SCORE)

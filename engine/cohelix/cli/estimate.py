@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from cohelix.scale.joint import Cohort
-    from cohelix.scale.rates import Terms
+    from cohelix.scale.model import Load
+    from cohelix.scale.rates import Rates, Terms
 
 app = typer.Typer(no_args_is_help=True, help="What a job needs: bytes, core-hours, memory, time, cost.")
 
@@ -51,7 +53,6 @@ def joint(
     from cohelix.joint.schema import IngestParams
     from cohelix.scale import joint as noun
     from cohelix.scale import page, rates
-    from cohelix.scale.prices import load as load_prices
     from cohelix.scale.sites import count_sites
 
     measured = rates.load("joint")
@@ -71,10 +72,7 @@ def joint(
             params.batch_samples, params.bin_bp, params.stretch_mib << 20,
         )  # fmt: skip
 
-    found = page.estimate(
-        "joint", measured, {n: noun.loads(cohort(n)) for n in sizes}, cores, load_prices(prices), remarks
-    )
-    typer.echo(page.as_json(found) if as_json else page.as_text(found))
+    show("joint", measured, {n: noun.loads(cohort(n)) for n in sizes}, remarks, (cores, prices, as_json))
 
 
 @app.command()
@@ -91,13 +89,11 @@ def simulate(
     """
     from cohelix.scale import page, rates
     from cohelix.scale import simulate as noun
-    from cohelix.scale.prices import load as load_prices
 
     measured = rates.load("simulate")
     loads = {n: noun.loads(noun.Cohort(n, bases)) for n in page.read_sizes(samples)}
     remarks = [f"regions of {bases:,} bases"]
-    found = page.estimate("simulate", measured, loads, cores, load_prices(prices), remarks)
-    typer.echo(page.as_json(found) if as_json else page.as_text(found))
+    show("simulate", measured, loads, remarks, (cores, prices, as_json))
 
 
 @app.command()
@@ -124,7 +120,6 @@ def cohort(
     from cohelix.jobs import cohort_sizes
     from cohelix.scale import cohort as noun
     from cohelix.scale import page, rates
-    from cohelix.scale.prices import load as load_prices
     from cohelix.simulate.cohort.plan import make_plan
 
     wishes = cohort_sizes.load_wishes(size, config, overrides or [])
@@ -160,7 +155,18 @@ def cohort(
     ]
     if unseen := [stage.name for stage in measured.stages if not stage.terms.get("cpu_s")]:
         remarks.append(f"CPU of {' and '.join(unseen)}: too little to be seen at the measured sizes, and not counted")
-    found = page.estimate("cohort", measured, loads, cores, load_prices(prices), remarks)
+    show("cohort", measured, loads, remarks, (cores, prices, as_json))
+
+
+def show(
+    noun: str, measured: Rates, loads: Mapping[int, list[Load]], remarks: list[str], how: tuple[int, str | None, bool]
+) -> None:
+    """Print the table of a noun, or JSON. how: cores, price table, whether JSON is asked for."""
+    from cohelix.scale import page
+    from cohelix.scale.prices import load as load_prices
+
+    cores, prices, as_json = how
+    found = page.estimate(noun, measured, loads, cores, load_prices(prices), remarks)
     typer.echo(page.as_json(found) if as_json else page.as_text(found))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cohelix.cli.estimate import SIZES, AsJson, Cores, PricesFile, Samples, app
+from cohelix.cli.estimate import SIZES, AsJson, Cores, PricesFile, Samples, app, show
 
 if TYPE_CHECKING:
     from cohelix.scale.model import Load
@@ -51,11 +51,13 @@ def relatedness(
 
     Example: cohelix estimate relatedness --samples 10000,400000 --sites 150000 --cores 16
     """
+    from cohelix.relatedness.schema import RelatednessParams
     from cohelix.scale import commands
 
+    screen = RelatednessParams().screen_sites
     remarks = [] if all_pairs else ["screen: leaves about one pair in a thousand, as in the measured cohorts"]
     _print(
-        "relatedness", samples, lambda n: commands.relatedness(n, sites, all_pairs=all_pairs), remarks,
+        "relatedness", samples, lambda n: commands.relatedness(n, sites, screen, all_pairs=all_pairs), remarks,
         (cores, prices, as_json),
     )  # fmt: skip
 
@@ -152,11 +154,7 @@ def release(
 def _print(
     noun: str, sizes: str, loads: Callable[[int], list[Load]], remarks: list[str], how: tuple[int, str | None, bool]
 ) -> None:
-    """The table of a noun, or JSON. how: cores, price table, whether JSON is asked for."""
+    """The page of a noun (`estimate.show`) at the sizes that are named."""
     from cohelix.scale import page, rates
-    from cohelix.scale.prices import load as load_prices
 
-    cores, prices, as_json = how
-    of_sizes = {n: loads(n) for n in page.read_sizes(sizes)}
-    found = page.estimate(noun, rates.load(noun), of_sizes, cores, load_prices(prices), [*remarks, OF_PROCESS])
-    typer.echo(page.as_json(found) if as_json else page.as_text(found))
+    show(noun, rates.load(noun), {n: loads(n) for n in page.read_sizes(sizes)}, [*remarks, OF_PROCESS], how)

@@ -15,9 +15,6 @@ TASK_CELLS = 1 << 27
 """Genotypes that one task goes through, about."""
 WINDOW_BASES, GENOME_BASES = 1_000_000, 2_875_001_522
 """A window of pruning, and the autosomes of GRCh38: how many sites are beside one another."""
-SCREEN_SITES = 16_384
-"""Sites that `relatedness estimate` screens pairs by."""
-
 RANGE_SITES, RANGE_SITES_A_SCORE = 65_536, 64
 """Sites of a task of `prs score`, at least; parts of the sums of each lie on disk."""
 
@@ -34,10 +31,10 @@ def qc(samples: int, sites: int, *, groups: bool = False) -> list[Load]:
     return [_of_cells("groups" if groups else "variants", samples, sites), _of_cells("samples", samples, sites)]
 
 
-def relatedness(samples: int, sites: int, *, all_pairs: bool = False) -> list[Load]:
-    """Kinship after a screen, or of all pairs from all sites."""
-    all_pairs = all_pairs or sites < 2 * SCREEN_SITES  # a screen of more than half of the sites saves nothing
-    pair_sites = samples * (samples - 1) / 2 * (sites if all_pairs else SCREEN_SITES)
+def relatedness(samples: int, sites: int, screen_sites: int, *, all_pairs: bool = False) -> list[Load]:
+    """Kinship after a screen by so many sites, or of all pairs from all sites."""
+    all_pairs = all_pairs or sites < 2 * screen_sites  # a screen of more than half of the sites saves nothing
+    pair_sites = samples * (samples - 1) / 2 * (sites if all_pairs else screen_sites)
     more = {"pair_sites": pair_sites}
     return [_of_cells("all-pairs" if all_pairs else "screened", samples, sites, more, pair_sites / TASK_CELLS / 64)]
 
